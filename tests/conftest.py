@@ -1,13 +1,13 @@
 """What every test shares."""
 
-import matplotlib
+import matplotlib as mpl
 import pytest
 import torch
 from hypothesis import settings
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 
-# Timing depends on the machine, so no deadline; the same examples every run, so that a failure repeats.
+# No deadline, for machines differ in speed; the same examples every run, so failures repeat.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 

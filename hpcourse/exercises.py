@@ -1,0 +1,221 @@
+"""Checks of the book's exercises: each prints what is right or wrong and returns a bool.
+
+A check calls the reader's answer on several inputs and compares it with the tested
+reference. It never raises for a wrong answer: an answer that fails tells why.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcourse.schedules import Schedule, cosine_decay, exponential_decay
+
+__all__ = [
+    "check_compounded_decay",
+    "check_critical_point",
+    "check_decay_rate",
+    "check_escape_steps",
+    "check_hessian_vector_product",
+    "check_stable_rate",
+    "check_triangular",
+    "check_warmup_cosine",
+]
+
+Case = tuple[str, Callable[[], object], object]
+"""What is asked, the reader's answer as a call, and the value expected."""
+
+
+def _judge(cases: Iterable[Case], rtol: float = 1e-6) -> bool:
+    """Print the first case that is wrong, or that all are right."""
+    for question, answer, expected in cases:
+        wrong = _difference(answer, expected, rtol)
+        if wrong:
+            print(f"Not yet. For {question}: {wrong}.")
+            return False
+    print("Right.")
+    return True
+
+
+def _difference(answer: Callable[[], object], expected: object, rtol: float) -> str:
+    """Say how the answer differs from what is expected; empty where it does not."""
+    try:
+        got = answer()
+    except Exception as error:  # the reader's code may raise anything, and must be told what
+        return f"your answer raised {type(error).__name__}: {error}"
+    if got is None or got is ...:
+        return "your answer is still empty"
+    if isinstance(expected, str):
+        return "" if got == expected else f"expected {expected!r}, got {got!r}"
+    try:
+        same = np.allclose(np.asarray(got, dtype=float), expected, rtol=rtol, atol=1e-12)
+    except (TypeError, ValueError):
+        return f"expected a number or an array of numbers, got {got!r}"
+    return "" if same else f"expected {expected}, got {got}"
+
+
+def check_decay_rate(answer: Callable[[float, int, int], float]) -> bool:
+    """Check ``answer(fraction, steps, decay_steps)``.
+
+    It must return the `decay_rate` with which
+    :func:`~hpcourse.schedules.exponential_decay` falls to `fraction` of its first rate
+    after `steps` steps.
+    """
+
+    def cases() -> Iterable[Case]:
+        for fraction, steps, decay_steps in [(0.01, 600, 100), (0.5, 40, 40), (0.1, 90, 400)]:
+
+            def reached(f: float = fraction, n: int = steps, d: int = decay_steps) -> object:
+                rate = answer(f, n, d)
+                return rate if rate is None or rate is ... else exponential_decay(1.0, d, rate)(n)
+
+            yield f"{fraction=}, {steps=}, {decay_steps=}", reached, fraction
+
+    return _judge(cases())
+
+
+def check_compounded_decay(answer: Callable[[float, float, int], float]) -> bool:
+    """Check ``answer(lr, k, epochs)``: the rate when each epoch decays the last epoch's rate.
+
+    That is lr / prod(1 + k t) for t = 1..epochs, and not the formula lr / (1 + k epochs).
+    """
+    settings = [(0.1, 1e-3, 10), (0.1, 1e-3, 1), (0.5, 0.1, 4)]
+    return _judge(
+        (
+            f"{lr=}, {k=}, {epochs=}",
+            lambda lr=lr, k=k, epochs=epochs: answer(lr, k, epochs),
+            lr / np.prod(1 + k * np.arange(1, epochs + 1)),
+        )
+        for lr, k, epochs in settings
+    )
+
+
+def _on_steps(make: Callable[[], Schedule | None], steps: Sequence[int]) -> Callable[[], object]:
+    """The reader's schedule, called one step at a time."""
+
+    def values() -> object:
+        schedule = make()
+        if schedule is None or schedule is ...:
+            return None
+        return [schedule(step) for step in steps]
+
+    return values
+
+
+def check_triangular(answer: Callable[[float, float, int], Schedule]) -> bool:
+    """Check ``answer(low, high, half_period)``, which must return a schedule.
+
+    The rate rises in a straight line from `low` at step 0 to `high` at step
+    `half_period`, falls back to `low`, and repeats (Smith, 2017, section 3.1).
+    """
+    cases = []
+    for low, high, half in [(1e-3, 6e-3, 5), (0.0, 1.0, 8)]:
+        steps = range(5 * half)
+        corner = [abs((step + half) % (2 * half) - half) / half for step in steps]
+        cases.append(
+            (
+                f"{low=}, {high=}, half_period={half}",
+                _on_steps(lambda low=low, high=high, half=half: answer(low, high, half), steps),
+                low + (high - low) * np.array(corner),
+            )
+        )
+    return _judge(cases)
+
+
+def check_warmup_cosine(answer: Callable[[float, int, int], Schedule]) -> bool:
+    """Check ``answer(peak, warmup_steps, total_steps)``, which must return a schedule.
+
+    The rate rises in a straight line from 0 to `peak` in `warmup_steps` steps, then
+    follows half a cosine down to 0 at step `total_steps`, and stays there.
+    """
+    cases = []
+    for peak, warm, total in [(0.1, 10, 100), (3.0, 4, 9)]:
+        steps = np.arange(total + 5)
+        fall = cosine_decay(peak, total - warm)(np.maximum(steps - warm, 0))
+        cases.append(
+            (
+                f"{peak=}, warmup_steps={warm}, total_steps={total}",
+                _on_steps(lambda p=peak, w=warm, t=total: answer(p, w, t), steps.tolist()),
+                np.where(steps < warm, peak * steps / warm, fall),
+            )
+        )
+    return _judge(cases)
+
+
+def check_stable_rate(answer: Callable[[float, float], float]) -> bool:
+    """Check ``answer(curvature, momentum)``.
+
+    It must return the largest learning rate at which heavy-ball descent on
+    curvature * x**2 / 2 does not diverge, 2 (1 + momentum) / curvature.
+    """
+    settings = [(10.0, 0.0), (10.0, 0.9), (0.25, 0.5)]
+    return _judge(
+        (
+            f"{curvature=}, {momentum=}",
+            lambda c=curvature, m=momentum: answer(c, m),
+            2 * (1 + momentum) / curvature,
+        )
+        for curvature, momentum in settings
+    )
+
+
+def check_escape_steps(answer: Callable[[float, float, float, float], float]) -> bool:
+    """Check ``answer(lr, curvature, start, radius)``.
+
+    It must return how many steps of gradient descent take a point from distance `start`
+    to distance `radius` of a saddle, along a direction whose curvature is negative:
+    log(radius / start) / log(1 + lr * abs(curvature)), not rounded.
+    """
+    settings = [(0.1, -1.0, 1e-6, 0.5), (0.01, -2.0, 1e-3, 1.0), (0.5, -0.1, 1e-2, 1.0)]
+    return _judge(
+        (
+            f"{lr=}, {curvature=}, {start=}, {radius=}",
+            lambda a=(lr, curvature, start, radius): answer(*a),
+            np.log(radius / start) / np.log1p(lr * abs(curvature)),
+        )
+        for lr, curvature, start, radius in settings
+    )
+
+
+Vector = NDArray[np.float64]
+
+
+def check_hessian_vector_product(
+    answer: Callable[[Callable[[Vector], Vector], Vector, Vector], Any],
+) -> bool:
+    """Check ``answer(gradient, point, direction)``.
+
+    It must return the Hessian times `direction` at `point`, shape (n,), from calls of
+    `gradient` alone, to four digits: a central difference along `direction`.
+    """
+    rng = np.random.default_rng(0)
+    cases = []
+    for n in (2, 5):
+        half = rng.standard_normal((n, n))
+        hessian, point, direction = half + half.T, rng.standard_normal(n), rng.standard_normal(n)
+
+        def product(h: Vector = hessian, p: Vector = point, d: Vector = direction) -> object:
+            return answer(lambda x: h @ x + x**3, p, d)
+
+        exact = hessian @ direction + 3 * point**2 * direction
+        cases.append((f"a function of {n} variables", product, exact))
+    return _judge(cases, rtol=1e-4)
+
+
+def check_critical_point(answer: Callable[[Sequence[float]], str]) -> bool:
+    """Check ``answer(eigenvalues)`` of the Hessian where the gradient is zero.
+
+    It must return "minimum", "maximum", "saddle", or "degenerate" where an eigenvalue
+    is zero and the others have one sign, so that second order does not decide.
+    """
+    settings = [
+        ([0.5, 2.0], "minimum"),
+        ([-3.0, -0.1], "maximum"),
+        ([4.0, -1e-3, 2.0], "saddle"),
+        ([0.0, 1.0], "degenerate"),
+        ([-1.0, 0.0, 1.0], "saddle"),
+    ]
+    return _judge(
+        (f"{eigenvalues=}", lambda e=eigenvalues: answer(e), kind) for eigenvalues, kind in settings
+    )

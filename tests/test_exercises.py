@@ -1,0 +1,112 @@
+"""Every check accepts a right answer, and refuses an empty, a wrong and a raising one."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hpcourse import exercises
+from hpcourse.schedules import cosine_decay, join, polynomial_decay
+
+RIGHT = {
+    "check_decay_rate": lambda fraction, steps, decay_steps: fraction ** (decay_steps / steps),
+    "check_compounded_decay": lambda lr, k, n: math.prod(
+        [lr, *(1 / (1 + k * t) for t in range(1, n + 1))]
+    ),
+    "check_triangular": lambda low, high, half: (
+        lambda step: high - (high - low) * abs(step % (2 * half) - half) / half
+    ),
+    "check_warmup_cosine": lambda peak, warm, total: join(
+        [polynomial_decay(0.0, warm, peak), cosine_decay(peak, total - warm)], [warm]
+    ),
+    "check_stable_rate": lambda curvature, momentum: 2 * (1 + momentum) / curvature,
+    "check_escape_steps": lambda lr, curvature, start, radius: (
+        (math.log(radius) - math.log(start)) / math.log(1 - lr * curvature)
+    ),
+    "check_hessian_vector_product": lambda gradient, point, direction: (
+        (gradient(point + 1e-5 * direction) - gradient(point - 1e-5 * direction)) / 2e-5
+    ),
+    "check_critical_point": lambda eigenvalues: (
+        "saddle"
+        if min(eigenvalues) < 0 < max(eigenvalues)
+        else "degenerate"
+        if 0 in eigenvalues
+        else "minimum"
+        if min(eigenvalues) > 0
+        else "maximum"
+    ),
+}
+WRONG = {
+    "check_decay_rate": lambda fraction, steps, decay_steps: fraction ** (steps / decay_steps),
+    "check_compounded_decay": lambda lr, k, n: lr / (1 + k * n),
+    "check_triangular": lambda low, high, half: (
+        lambda step: low + (high - low) * (step % half) / half
+    ),
+    "check_warmup_cosine": lambda peak, warm, total: cosine_decay(peak, total),
+    "check_stable_rate": lambda curvature, momentum: 2 / curvature,
+    "check_escape_steps": lambda lr, curvature, start, radius: radius / start / lr,
+    "check_hessian_vector_product": lambda gradient, point, direction: gradient(direction),
+    "check_critical_point": lambda eigenvalues: "minimum" if min(eigenvalues) > 0 else "saddle",
+}
+
+
+def check(name):
+    return getattr(exercises, name)
+
+
+def test_every_check_is_covered():
+    assert set(RIGHT) == set(WRONG) == set(exercises.__all__)
+
+
+@pytest.mark.parametrize("name", exercises.__all__)
+def test_a_right_answer_passes(name, capsys):
+    assert check(name)(RIGHT[name]) is True
+    assert capsys.readouterr().out == "Right.\n"
+
+
+@pytest.mark.parametrize("name", exercises.__all__)
+def test_a_wrong_answer_is_told_what_was_expected(name, capsys):
+    assert check(name)(WRONG[name]) is False
+    assert "expected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", exercises.__all__)
+@pytest.mark.parametrize("empty", [None, ...])
+def test_an_empty_answer_fails(name, empty, capsys):
+    assert check(name)(lambda *arguments: empty) is False
+    assert "still empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", exercises.__all__)
+def test_an_answer_that_raises_is_told_the_error(name, capsys):
+    assert check(name)(lambda *arguments: 1 / 0) is False
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", exercises.__all__)
+def test_an_answer_of_the_wrong_type_fails(name, capsys):
+    assert check(name)(lambda *arguments: {"no": "number"}) is False
+    assert "Not yet" in capsys.readouterr().out
+
+
+def test_escape_steps_agree_with_descent():
+    lr, curvature, start = 0.1, -1.0, 1e-6
+    position, steps = start, 0
+    while position < 0.5:
+        position, steps = position - lr * curvature * position, steps + 1
+    assert math.ceil(RIGHT["check_escape_steps"](lr, curvature, start, 0.5)) == steps
+
+
+def test_the_critical_stable_rate_neither_grows_nor_shrinks():
+    curvature, momentum = 10.0, 0.9
+    rate = RIGHT["check_stable_rate"](curvature, momentum)
+
+    def size_after(lr):
+        x, velocity = 1.0, 0.0
+        for _ in range(400):
+            velocity = momentum * velocity - lr * curvature * x
+            x += velocity
+        return np.hypot(x, velocity)
+
+    assert size_after(0.98 * rate) < 1e-2
+    assert size_after(1.02 * rate) > 1e2
