@@ -1,0 +1,91 @@
+"""What a schedule is, and the one class behind every schedule of this package."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Protocol, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcourse._check import require, require_finite
+
+Floats = NDArray[np.float64]
+Steps = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
+
+
+class Schedule(Protocol):
+    """A pure function from the optimiser's step to its learning rate.
+
+    The step is a number or an array of numbers, counted from 0 in whatever unit the schedule was
+    built with: optimiser steps, or epochs. Fractional steps are meant (a step within an epoch), as
+    in TensorFlow. A number gives a float, an array gives a float64 array of the same shape.
+    """
+
+    @overload
+    def __call__(self, step: float | np.number[Any], /) -> float: ...
+    @overload
+    def __call__(self, step: Steps, /) -> Floats: ...
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Curve:
+    """A formula with its settings: a Schedule that compares, hashes, pickles and prints.
+
+    Its ``repr`` is the call that makes it.
+
+    Args:
+        formula: A module-level function ``(steps, **settings) -> rates`` on float64 arrays, named
+            after the public function that makes the schedule, with an underscore before it.
+        settings: The names and values of the formula's keyword arguments.
+    """
+
+    formula: Callable[..., Any]
+    settings: tuple[tuple[str, Any], ...]
+
+    @overload
+    def __call__(self, step: float | np.number[Any], /) -> float: ...
+    @overload
+    def __call__(self, step: Steps, /) -> Floats: ...
+    def __call__(self, step: float | np.number[Any] | Steps, /) -> float | Floats:
+        rates = np.asarray(self.formula(as_steps(step), **dict(self.settings)), dtype=np.float64)
+        return rates if isinstance(step, np.ndarray) else float(rates)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings)
+        return f"{self.formula.__name__.removeprefix('_')}({settings})"
+
+
+def curve(formula: Callable[..., Any], **settings: object) -> Schedule:
+    """Bind `settings` to `formula`."""
+    return Curve(formula, tuple(settings.items()))
+
+
+def as_steps(step: object) -> Floats:
+    """The steps as a float64 array of the same shape; shape () for a number.
+
+    Raises:
+        ValueError: If `step` is neither a real number nor an array of them, or if one of them is
+            negative, infinite or NaN.
+    """
+    if isinstance(step, np.ndarray):
+        is_real = step.dtype.kind in "iuf"
+    else:
+        is_real = isinstance(step, Real) and not isinstance(step, bool)
+    require(is_real, "a schedule needs a real number or an array of them", step=step)
+    steps: Floats = np.asarray(step, dtype=np.float64)
+    ok = (steps >= 0) & (steps < np.inf)
+    if not ok.all():
+        require(False, "a schedule needs finite steps >= 0", step=float(steps[~ok][0]))
+    return steps
+
+
+def require_increasing(where: str, **values: Sequence[float]) -> None:
+    """Raise unless every sequence holds finite numbers >= 0, each above the one before it."""
+    for name, sequence in values.items():
+        for item in sequence:
+            require_finite(f"{where} needs numbers in {name}:", **{name: item})
+        ok = all(a < b for a, b in zip([-np.inf, *sequence], sequence, strict=False))
+        ok = ok and (not sequence or sequence[0] >= 0)
+        require(ok, f"{where} needs {name} >= 0 in increasing order", **{name: tuple(sequence)})
