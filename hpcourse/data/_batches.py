@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 
 from hpcourse._check import require, require_count
+from hpcourse.data._split import check_seed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batches:
-    """An iterable of mini-batches, see `batches`; iterating again repeats the same batches."""
+    """Mini-batches made by `batches`; iterating again repeats them."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -32,12 +33,14 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         # The order is drawn on the CPU, so that it is the same on every device.
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator("cpu").manual_seed(self.seed)
         used = min(len(self.x), self.per_epoch * self.batch_size)
         epoch = 0
         while self.epochs is None or epoch < self.epochs:
-            order = torch.randperm(len(self.x), generator=generator)[:used].to(self.x.device)
-            for rows in order.split(self.batch_size):
+            order = torch.randperm(len(self.x), generator=generator, device="cpu")
+            order = order.to(self.x.device)
+            for first in range(0, used, self.batch_size):
+                rows = order[first : first + self.batch_size]
                 yield self.x.index_select(0, rows), self.y.index_select(0, rows)
             epoch += 1
 
@@ -89,8 +92,7 @@ def batches(
     need = "batches needs x and y on one device"
     require(x.device == y.device, need, x=str(x.device), y=str(y.device))
     require_count("batches", batch_size=batch_size)
-    ok = isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0
-    require(ok, "batches needs an integer seed >= 0", seed=seed)
+    check_seed("batches", seed)
     if epochs is not None:
         require_count("batches", epochs=epochs)
     full = not drop_last or batch_size <= len(x)

@@ -1,12 +1,15 @@
-"""Where the Fashion-MNIST images come from: the packaged subset, Debian, or a download."""
+"""Where the Fashion-MNIST images lie: the packaged subset, Debian, or a download."""
 
 import gzip
 import hashlib
+import io
 import os
 import tempfile
 import urllib.request
+import zlib
 from collections.abc import Mapping
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +32,6 @@ FILES: Mapping[str, str] = {
 }
 
 
-def _checked(data: bytes, sha256: str, origin: object, advice: str) -> bytes:
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{origin} is damaged: its SHA-256 is {found}, not {sha256}; {advice}")
-    return data
-
-
 @cache
 def packaged() -> tuple[Raw, Raw]:
     """The 10,000 training and 2,000 test images that come with the package.
@@ -45,8 +41,9 @@ def packaged() -> tuple[Raw, Raw]:
     Raises:
         ValueError: If the file is not the one that was published.
     """
-    _checked(PACKAGED.read_bytes(), PACKAGED_SHA256, PACKAGED, "reinstall hpcourse")
-    with np.load(PACKAGED) as arrays:
+    content = PACKAGED.read_bytes()
+    _check_sha256(content, PACKAGED_SHA256, PACKAGED, "reinstall hpcourse")
+    with np.load(io.BytesIO(content)) as arrays:
         return (
             frozen(arrays["x_train"], arrays["y_train"]),
             frozen(arrays["x_test"], arrays["y_test"]),
@@ -74,27 +71,43 @@ def cache_folder() -> Path:
 
 def _unpacked(name: str) -> bytes:
     """Content of one IDX file, checked; downloaded only where no copy is found."""
-    file = f"{name}.gz"
-    cached = cache_folder() / file
-    path = next((p for p in (DEBIAN / file, cached) if p.exists()), None) or _download(name, cached)
-    return _checked(gzip.decompress(path.read_bytes()), FILES[name], path, "delete it")
+    cached = cache_folder() / f"{name}.gz"
+    path = next((p for p in (DEBIAN / cached.name, cached) if p.exists()), None)
+    if path is None:
+        return _download(name, cached)
+    return _unzipped(path.read_bytes(), FILES[name], path, "replace it")
 
 
-def _download(name: str, path: Path) -> Path:
-    """Fetch one file to `path`; the file appears there only when complete and correct."""
-    url = f"{URL}{name}.gz"
+def _download(name: str, path: Path) -> bytes:
+    """Fetch one file, keep it at `path` only if complete and correct, and return its content."""
+    url = f"{URL}{path.name}"
     try:
         with urllib.request.urlopen(url, timeout=60) as response:
             packed: bytes = response.read()
-        content = gzip.decompress(packed)
-    except (OSError, EOFError) as error:
+    except (OSError, HTTPException) as error:
         raise OSError(
-            f"cannot download {url} ({error}); install Debian's package dataset-fashion-mnist "
+            f"cannot download {url} ({error}): install Debian's package dataset-fashion-mnist "
             f"or put the file into {path.parent}"
         ) from error
-    _checked(content, FILES[name], url, "try again later")
+    content = _unzipped(packed, FILES[name], url, "try again later")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        part.write(packed)
-    Path(part.name).replace(path)
-    return path
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        part.write_bytes(packed)
+        part.replace(path)  # atomic: no other process ever sees half a file
+    return content
+
+
+def _unzipped(packed: bytes, sha256: str, origin: object, advice: str) -> bytes:
+    try:
+        content = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{origin} is damaged ({error}); {advice}") from error
+    _check_sha256(content, sha256, origin, advice)
+    return content
+
+
+def _check_sha256(content: bytes, sha256: str, origin: object, advice: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{origin} is damaged: its SHA-256 is {found}, not {sha256}; {advice}")

@@ -1,7 +1,7 @@
 """What a loader returns: a data set in three parts, as arrays or as torch tensors."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,9 +41,8 @@ class Split:
     y: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        dtypes: dict[str, Any] = {"x": self.x.dtype, "y": self.y.dtype}
-        require(dtypes["x"] == np.float32, "Split needs x of float32", x=dtypes["x"])
-        require(dtypes["y"] == np.int64, "Split needs y of int64", y=dtypes["y"])
+        require(self.x.dtype == np.float32, "Split needs x of float32", x=self.x.dtype)
+        require(self.y.dtype == np.int64, "Split needs y of int64", y=self.y.dtype)
         same = self.y.ndim == 1 and self.x.shape[:1] == self.y.shape
         need = "Split needs x of shape (n, ...) and y of shape (n,)"
         require(same, need, x=self.x.shape, y=self.y.shape)
@@ -52,7 +51,7 @@ class Split:
         return len(self.y)
 
     def tensors(self, device: torch.device | str | None = None) -> TensorSplit:
-        """Copy this part to `device` (the CPU if None) as tensors of the same dtypes."""
+        """Copy this part to `device` as tensors of the same dtypes."""
         return TensorSplit(torch.tensor(self.x, device=device), torch.tensor(self.y, device=device))
 
 
@@ -81,7 +80,7 @@ class Dataset:
     source: str
 
     def tensors(self, device: torch.device | str | None = None) -> TensorDataset:
-        """Copy all parts to `device` (the CPU if None).
+        """Copy all parts to `device`, by default torch's own default device.
 
         Examples:
             >>> from hpcourse.data import wine
