@@ -1,0 +1,24 @@
+"""Results drawn on Matplotlib axes: every function takes an Axes by keyword and returns it.
+
+Nothing global is touched. Colours and the white background are set artist by artist, so that a
+figure looks the same on a light and on a dark page; labels and scales may be changed afterwards on
+the Axes returned. Figures of about 4 by 3 inches stay readable on a phone.
+"""
+
+from hpcourse.plots._axes import PALETTE
+from hpcourse.plots._claims import EffectRow, plot_arms, plot_effects
+from hpcourse.plots._losses import plot_paths, plot_spectrum
+from hpcourse.plots._training import RangeCurve, plot_range_test, plot_schedules, plot_training
+
+__all__ = [
+    "PALETTE",
+    "EffectRow",
+    "RangeCurve",
+    "plot_arms",
+    "plot_effects",
+    "plot_paths",
+    "plot_range_test",
+    "plot_schedules",
+    "plot_spectrum",
+    "plot_training",
+]
