@@ -1,0 +1,138 @@
+"""What a claim is, and the list of all claims of the book.
+
+A claim is data: a frozen record beside the experiment that measures it. Each chapter module of this
+package ends in a tuple ``CLAIMS``; adding a claim means adding a record to that tuple (and a new
+chapter module's name to `CHAPTERS`). Nothing is registered by importing.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, get_args
+
+from hpcourse._check import require, require_positive
+
+Profile = Literal["quick", "full"]
+Direction = Literal["higher", "lower"]
+Values = Mapping[str, list[float]]  # arm -> one value a seed
+Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
+
+CHAPTERS = ("learning_rate",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an experiment measured, before any statistics.
+
+    Attributes:
+        seeds: Seeds of the final runs; entry i of every list below belongs to ``seeds[i]``.
+        arms: The claim's metric of each arm, one finite value a seed.
+        device: Where it ran.
+        seconds: Wall-clock time of the experiment.
+        settings: The protocol as run, JSON values only: tuned rates, grid, budgets, checks.
+        measures: Further metrics by name.
+        curves: Training curves by name.
+        caveats: Known weaknesses of this very run, such as a best rate at the edge of its grid.
+        packages: Installed packages, beside the scientific ones, whose version matters.
+    """
+
+    seeds: Sequence[int]
+    arms: Values
+    device: str
+    seconds: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, Values] = field(default_factory=dict)
+    curves: Mapping[str, Curves] = field(default_factory=dict)
+    caveats: Sequence[str] = ()
+    packages: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One sentence of the sources, made measurable before it is measured.
+
+    The claim is judged by comparing each claimed arm with the reference arm over paired seeds. It
+    holds only if every comparison does, so that no correction for several comparisons is needed:
+    the weakest one decides.
+
+    Attributes:
+        id: Lower-case words joined by hyphens; also the evidence file's name.
+        statement: The claim as one sentence.
+        source: Section of the source that makes it.
+        claimed: Arms that are said to be better.
+        reference: Arm that they are said to beat.
+        metric: What is measured on each run.
+        unit: Unit of the metric.
+        direction: Whether higher or lower values of the metric are better.
+        smallest_effect: Smallest difference, in the metric's unit, that would matter to a reader.
+        experiment: Runs all arms with equal budgets at a profile.
+        context: Further arms that are run and reported, but do not decide.
+
+    Raises:
+        ValueError: If a field is malformed or an arm is named twice.
+    """
+
+    id: str
+    statement: str
+    source: str
+    claimed: tuple[str, ...]
+    reference: str
+    metric: str
+    unit: str
+    direction: Direction
+    smallest_effect: float
+    experiment: Callable[[Profile], Outcome] = field(repr=False)
+    context: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        slug = all(part.isalnum() and part == part.lower() for part in self.id.split("-"))
+        require(slug and self.id.isascii(), "Claim needs an id of lower-case words", id=self.id)
+        for name in ("statement", "source", "metric", "unit"):
+            value = getattr(self, name)
+            require(bool(value.strip()), f"Claim needs a {name}", **{name: value})
+        require(len(self.claimed) > 0, "Claim needs a claimed arm", claimed=self.claimed)
+        require(len(set(self.arms)) == len(self.arms), "Claim needs distinct arms", arms=self.arms)
+        known = self.direction in get_args(Direction)
+        require(known, "Claim needs direction 'higher' or 'lower'", direction=self.direction)
+        require_positive("Claim", smallest_effect=self.smallest_effect)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All arms: claimed, reference, context."""
+        return (*self.claimed, self.reference, *self.context)
+
+
+def claims() -> dict[str, Claim]:
+    """All claims of the book by id, in the book's order.
+
+    Examples:
+        >>> claims()["restarts-help"].unit
+        'nats'
+    """
+    found: dict[str, Claim] = {}
+    for chapter in CHAPTERS:
+        for claim in import_module(f"hpcourse.claims.{chapter}").CLAIMS:
+            require(claim.id not in found, "claims need distinct ids", id=claim.id)
+            found[claim.id] = claim
+    return found
+
+
+def find(claim_id: str) -> Claim:
+    """The claim of this id.
+
+    Raises:
+        ValueError: If there is none; the message lists the nearest ids.
+
+    Examples:
+        >>> find("restart-helps")
+        Traceback (most recent call last):
+        ...
+        ValueError: no such claim (did you mean restarts-help?), got claim_id='restart-helps'
+    """
+    known = claims()
+    if claim_id not in known:
+        near = difflib.get_close_matches(str(claim_id), known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        require(False, f"no such claim ({hint})", claim_id=claim_id)
+    return known[claim_id]
