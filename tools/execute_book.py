@@ -47,10 +47,10 @@ class BoundedExecutor(JupyterExecutorLocalMproc):
         return ExecutorRunResult(*ends)
 
 
-def notebooks(book: Path) -> list[str]:
-    """Return the paths of the notebooks in the book's table of contents."""
-    pages = (book / f"{page}.ipynb" for page in parse_toc_yaml(book / "_toc.yml"))
-    return [str(page.absolute()) for page in pages if page.exists()]
+def notebooks(book: Path) -> list[Path]:
+    """Return the notebooks in the book's table of contents."""
+    pages = (book.absolute() / f"{page}.ipynb" for page in parse_toc_yaml(book / "_toc.yml"))
+    return [page for page in pages if page.exists()]
 
 
 def execute(book: Path, workers: int) -> list[str]:
@@ -62,9 +62,12 @@ def execute(book: Path, workers: int) -> list[str]:
         os.environ.setdefault(name, value)
 
     cache = get_cache(location.cache_folder(book.absolute() / "_build"))
-    pages = notebooks(book)
-    for page in pages:
-        cache.add_nb_to_project(page)
+    pages = []
+    for page in notebooks(book):
+        if missing := location.missing_needs(page):
+            print(f"not executed: {page.name} needs {', '.join(missing)}")
+        else:
+            pages.append(cache.add_nb_to_project(str(page)).uri)
     timeout = yaml.safe_load((book / "_config.yml").read_text())["execute"]["timeout"]
     result = BoundedExecutor(cache, workers).run_and_cache(filter_uris=pages, timeout=timeout)
     failed = result.excepted + result.errored
@@ -79,10 +82,9 @@ def main() -> int:
     arguments = parser.parse_args()
     start = time.monotonic()
     failures = execute(arguments.book, arguments.workers)
-    print(*failures, sep="\n\n", file=sys.stderr)
-    print(
-        f"notebooks are up to date after {time.monotonic() - start:.0f} s, {len(failures)} failed"
-    )
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    print(f"{len(failures)} notebooks failed; {time.monotonic() - start:.0f} s")
     return bool(failures)
 
 

@@ -31,7 +31,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-KEPT_METADATA = ("mystnb", "execution")
+KEPT_METADATA = ("hpcourse", "mystnb", "execution")
 KEPT_CELL_METADATA = ("tags", "mystnb")
 README_LINKS = re.compile(r"(?<=<!-- colab: start -->\n).*?(?=<!-- colab: end -->)", re.DOTALL)
 INSTALL_CELL = '''\

@@ -1,4 +1,4 @@
-"""Where the outputs of the book's notebooks are kept.
+"""Where the outputs of the book's notebooks are kept, and which notebooks cannot run here.
 
 jupyter-cache recognises a notebook by its own code alone. The folder of the cache therefore carries
 a fingerprint of everything else that decides an output: the package, the pinned requirements, the
@@ -9,6 +9,8 @@ The Sphinx extension `hpcourse_book` and `tools/execute_book.py` both ask here.
 """
 
 import hashlib
+import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -49,6 +51,13 @@ def fingerprint(root: Path = ROOT) -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(root).as_posix()} {content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def missing_needs(page: Path) -> list[str]:
+    """Return the modules that the notebook `page` names as needed and that are missing here."""
+    metadata = json.loads(page.read_text(encoding="utf-8"))["metadata"]
+    needs = metadata.get("hpcourse", {}).get("needs", [])
+    return [name for name in needs if importlib.util.find_spec(name) is None]
 
 
 def cache_folder(build: Path, root: Path = ROOT) -> Path:

@@ -1,14 +1,16 @@
-"""Sphinx extension of this book: where outputs are kept, and what autodoc may do without."""
+"""Sphinx extension of this book: where outputs are kept, and what may be missing."""
 
 import importlib.util
 import os
 from pathlib import Path
 from typing import Any
 
-from execution_cache import KERNEL_ENVIRONMENT, cache_folder
+from execution_cache import KERNEL_ENVIRONMENT, cache_folder, missing_needs
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 
+LOGGER = logging.getLogger(__name__)
 OPTIONAL = ("keras", "tensorflow")
 
 
@@ -19,6 +21,17 @@ def set_cache_folder(app: Sphinx, config: Config) -> None:
     read every page again instead of showing what it remembers of it.
     """
     config.nb_execution_cache_path = str(cache_folder(Path(app.outdir).parent))
+
+
+def skip_pages(app: Sphinx, config: Config) -> None:
+    """Show a page without its outputs, and say so, where a library that it needs is missing."""
+    book = Path(app.srcdir)
+    for page in sorted(book.rglob("*.ipynb")):
+        name = page.relative_to(book).as_posix()
+        if not name.startswith("_build/") and (missing := missing_needs(page)):
+            LOGGER.info("not executed: %s needs %s", name, ", ".join(missing))
+            patterns = [*config.nb_execution_excludepatterns, name]
+            config.nb_execution_excludepatterns = patterns
 
 
 def mock_missing(app: Sphinx, config: Config) -> None:
@@ -32,5 +45,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for name, value in KERNEL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     app.connect("config-inited", set_cache_folder)
+    app.connect("config-inited", skip_pages)
     app.connect("config-inited", mock_missing)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
