@@ -3,18 +3,11 @@
 from hpcourse.training.devices import device
 from hpcourse.training.history import History, Point
 from hpcourse.training.loop import Batches, Loss, Step, accuracy, eval_mode, evaluate, train
-from hpcourse.training.many import (
-    Hyper,
-    Population,
-    Tensors,
-    Update,
-    evaluate_many,
-    sgd,
-    train_many,
-)
+from hpcourse.training.many import Hyper, Population, evaluate_many, train_many
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.range_test import RangeTest, RangeTests, range_test, range_tests
 from hpcourse.training.stopping import Mode, Stateful, restore, snapshot, stalled
+from hpcourse.training.updates import State, Tensors, Update, sgd
 
 __all__ = [
     "Batches",
@@ -26,6 +19,7 @@ __all__ = [
     "Population",
     "RangeTest",
     "RangeTests",
+    "State",
     "Stateful",
     "Step",
     "Tensors",

@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 
 from hpcourse._check import require
 from hpcourse.optim import set_lr
-from hpcourse.schedules import Schedule
 from hpcourse.training.progress import progress_bar
 
 __all__ = ["Batches", "Loss", "Step", "accuracy", "eval_mode", "evaluate", "train"]
@@ -37,7 +36,7 @@ def train(
     loss_fn: Loss,
     optimizer: Optimizer,
     *,
-    schedule: Schedule | None = None,
+    schedule: Callable[[int], float] | None = None,
     progress: bool = False,
 ) -> Iterator[Step]:
     """Train `model` in place, one update per batch, and yield after each.
@@ -51,8 +50,9 @@ def train(
         batches: Inputs (batch, ...) and targets (batch, ...), one pair per step.
         loss_fn: Outputs and targets to a scalar loss.
         optimizer: Any torch optimiser over the parameters to train.
-        schedule: Step number, from 0, to the learning rate of that step; each parameter group
-            gets ``schedule(step) * group.get("lr_scale", 1)``. None leaves the optimiser's rates.
+        schedule: A `hpcourse.schedules.Schedule`, or any function from the step's number, from 0,
+            to its learning rate; each parameter group gets ``schedule(step) *
+            group.get("lr_scale", 1)``. None leaves the optimiser's rates.
         progress: Whether to show a progress bar where somebody watches.
 
     Yields:
@@ -63,14 +63,14 @@ def train(
         >>> x = torch.linspace(-1, 1, 8).unsqueeze(1)
         >>> sgd = torch.optim.SGD(line.parameters(), lr=0.5)
         >>> steps = list(train(line, [(x, 3 * x + 1)] * 100, nn.functional.mse_loss, sgd))
-        >>> [round(float(p), 3) for p in line.parameters()], steps[-1].number
+        >>> [round(p.item(), 3) for p in line.parameters()], steps[-1].number
         ([3.0, 1.0], 99)
     """
-    for number, (x, y) in enumerate(progress_bar(batches, "training", show=progress)):
+    shown = progress_bar(batches, "training", show=progress)
+    for number, (x, y) in enumerate(moved(shown, model.parameters())):
         if schedule is not None:
             set_lr(optimizer, float(schedule(number)))
         lr = float(optimizer.param_groups[0]["lr"])
-        x, y = _to_device_of(model, x, y)
         optimizer.zero_grad()
         loss = loss_fn(model(x), y)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves this method untyped
@@ -104,8 +104,7 @@ def evaluate(model: nn.Module, batches: Batches, metrics: Mapping[str, Loss]) ->
     """
     totals, count = dict.fromkeys(metrics, 0.0), 0
     with eval_mode(model), torch.no_grad():
-        for x, y in batches:
-            x, y = _to_device_of(model, x, y)
+        for x, y in moved(batches, model.parameters()):
             outputs = model(x)
             for name, metric in metrics.items():
                 totals[name] += len(x) * metric(outputs, y).item()
@@ -155,6 +154,9 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _to_device_of(model: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:
-    first = next(model.parameters(), None)
-    return tensors if first is None else tuple(t.to(first.device) for t in tensors)
+def moved(batches: Batches, tensors: Iterable[Tensor]) -> Batches:
+    """The batches on the device of the first of `tensors`; where there is none, as they are."""
+    first = next(iter(tensors), None)
+    if first is None:
+        return batches
+    return ((x.to(first.device), y.to(first.device)) for x, y in batches)

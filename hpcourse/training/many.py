@@ -1,50 +1,56 @@
 """A population of networks of one architecture, trained as one batched program (`torch.func`)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count, repeat
+import copy
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count, repeat
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from hpcourse._check import require
 from hpcourse.schedules import Schedule
-from hpcourse.training.loop import Batches, Loss, eval_mode
+from hpcourse.training.loop import Batches, Loss, eval_mode, moved
 from hpcourse.training.progress import progress_bar
+from hpcourse.training.updates import State, Tensors, Update, sgd
 
-__all__ = ["Hyper", "Population", "Tensors", "Update", "evaluate_many", "sgd", "train_many"]
+__all__ = ["Hyper", "Population", "evaluate_many", "train_many"]
 
-Tensors = dict[str, Tensor]
-"""Parameter name to tensor."""
+Hyper = float | Schedule | Tensor | NDArray[np.float64] | Sequence[float | Schedule]
+"""One value or schedule for all members; or one for each: a tensor or array (members,), or a
+sequence, which may mix values and schedules."""
 
-Hyper = float | Schedule | Tensor | Sequence[float | Schedule]
-"""One value or schedule for all members, or a tensor (members,) or sequence of one for each."""
 
-Update = Callable[..., tuple[Tensors, dict[str, Tensors]]]
-"""An optimiser's step for one member: ``update(params, grads, state, **hypers)``.
+_Net = tuple[Tensors, Tensors, Tensors]
+"""Trained parameters, frozen parameters, buffers."""
 
-A pure function from parameters, gradients and state to the new parameters and state. The state
-maps names (such as ``"momentum"``) to tensors by parameter and is empty at the first step. Its
-keyword-only arguments are the hyperparameters it takes, as scalar tensors.
-"""
+_Stepped = tuple[_Net, State, Tensor]
+"""The network and the optimiser's state after a step, and the loss before it."""
+
+# Steps for which schedules are evaluated at once.
+TABLE_STEPS = 256
 
 
 class Population:
-    """The parameters of `members` networks of one architecture, stacked along a first dimension.
+    """Networks of one architecture, their parameters stacked along a first dimension of members.
 
     Args:
-        build: Seed to network. The networks may differ in their parameters and buffers only;
-            anything else (a dropout rate, say) is taken from the first.
-        seeds: One per member.
+        build: Seed to network. The networks may differ in the values of their parameters and
+            buffers only; anything else (a dropout rate, a mode) is taken from the first.
+        seeds: One per member; members that share their initial weights share a seed.
 
     Attributes:
         seeds: The seeds given.
-        params: Parameter name to tensor (members, ...).
+        params: Parameter name to tensor (members, ...), on the device where `build` put them.
         buffers: Buffer name to tensor (members, ...).
+        template: The first network as built; it holds the architecture, not the weights.
 
     Raises:
-        ValueError: If there is no seed.
+        ValueError: If there is no seed, or parameters or buffers differ in name or shape.
 
     Examples:
         >>> population = Population(lambda seed: nn.Linear(3, 2), seeds=range(5))
@@ -52,25 +58,30 @@ class Population:
         (5, torch.Size([5, 2, 3]))
     """
 
-    def __init__(self, build: Callable[[int], nn.Module], seeds: Sequence[int]) -> None:
-        require(len(seeds) > 0, "Population needs at least one seed", seeds=seeds)
+    def __init__(self, build: Callable[[int], nn.Module], seeds: Iterable[int]) -> None:
         self.seeds = tuple(seeds)
+        require(len(self.seeds) > 0, "Population needs at least one seed", seeds=self.seeds)
         models = [build(seed) for seed in self.seeds]
-        params, buffers = stack_module_state(models)  # type: ignore[arg-type]  # any sequence
+        self.template = models[0]
+        for seed, model in zip(self.seeds, models, strict=True):
+            alike = _shapes(model) == _shapes(self.template)
+            require(
+                alike, f"Population needs one architecture, as of seed {self.seeds[0]}", seed=seed
+            )
+        params, buffers = stack_module_state(models)
         self.params: Tensors = {name: p.detach() for name, p in params.items()}
         self.buffers: Tensors = {name: b.detach() for name, b in buffers.items()}
-        self._model = models[0]
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def member(self, index: int) -> nn.Module:
-        """A copy of one member as an ordinary module."""
-        import copy
-
-        model = copy.deepcopy(self._model)
-        state = {n: t[index].clone() for n, t in {**self.params, **self.buffers}.items()}
-        model.load_state_dict(state)
+        """A copy of one member, as it is now, as an ordinary module."""
+        model = copy.deepcopy(self.template)
+        with torch.no_grad():
+            for name, tensor in _named_tensors(model):
+                stacked = self.params[name] if name in self.params else self.buffers[name]
+                tensor.copy_(stacked[index])
         return model
 
 
@@ -80,76 +91,59 @@ def train_many(
     loss_fn: Loss,
     hypers: Mapping[str, Hyper],
     *,
-    update: Update | None = None,
+    update: Update = sgd,
     own_batches: bool = False,
     progress: bool = False,
 ) -> Iterator[Tensor]:
     """Train all members of `population` in place, one update per batch, and yield their losses.
 
+    Each member's training is the one that `train` would do alone, within rounding, as long as
+    its layers draw no random numbers. A member that diverges becomes NaN and harms no other. As
+    with `train`, the caller decides everything else and may evaluate between any two steps.
+
+    On a CPU call ``torch.set_flush_denormal(True)`` first if some members may underflow, since
+    arithmetic on denormals is many times slower and here all members wait for the slowest.
+
     Args:
         population: The networks; batches are moved to their device.
-        batches: Inputs and targets shared by all members, or with `own_batches` each with a
-            leading dimension of members.
+        batches: Inputs (batch, ...) and targets (batch, ...) shared by all members; with
+            `own_batches` (members, batch, ...) each.
         loss_fn: Outputs (batch, ...) and targets (batch, ...) of one member to a scalar.
-        hypers: The hyperparameters of `update`, such as ``{"lr": [0.1, 0.01]}``.
-        update: The optimiser's step; `sgd` by default.
+        hypers: Hyperparameters of `update` by name, such as ``{"lr": [0.1, 0.01]}``. Schedules
+            are given the step's number, from 0, and are tabulated, so they must take arrays.
+        update: The optimiser.
         own_batches: Whether each member has its own batches.
         progress: Whether to show a progress bar where somebody watches.
 
     Yields:
-        The losses (members,) of the batch before each update.
+        The members' losses (members,) on the batch, before the update with it.
+
+    Raises:
+        TypeError: If `update` does not take a hyperparameter, or lacks one.
+        ValueError: If a hyperparameter has not one finite value or schedule per member.
+
+    Examples:
+        >>> x = torch.linspace(-1, 1, 8).unsqueeze(1)
+        >>> lines = Population(lambda seed: nn.Linear(1, 1), seeds=[0, 0])
+        >>> batches = [(x, 3 * x + 1)] * 100
+        >>> hypers = {"lr": [0.5, 0.0], "momentum": 0.5}
+        >>> for losses in train_many(lines, batches, nn.functional.mse_loss, hypers):
+        ...     pass
+        >>> round(lines.params["weight"][0].item(), 3), bool(losses[1] > 0.1)
+        (3.0, True)
     """
-    update = update or sgd
-    size = len(population)
-    rates = _rows(hypers, size, population)
-    dim = 0 if own_batches else None
-    model = population._model
-
-    def loss(params: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> tuple[Tensor, Tensors]:
-        buffers = {name: b.clone() for name, b in buffers.items()}
-        return loss_fn(functional_call(model, (params, buffers), (x,)), y), buffers
-
-    def step(params, buffers, state, hypers, x, y):  # type: ignore
-        grads, (value, buffers) = grad_and_value(loss, has_aux=True)(params, buffers, x, y)
-        params, state = update(params, grads, state, **hypers)
-        return params, buffers, state, value
-
-    batched = vmap(step, in_dims=(0, 0, 0, 0, dim, dim), randomness="different")
-    state: dict[str, Tensors] = {}
-    for (x, y), now in zip(progress_bar(batches, "training", show=progress), rates, strict=False):
-        population.params, population.buffers, state, losses = batched(
-            population.params, population.buffers, state, now, x, y
-        )
-        yield losses
-
-
-def sgd(
-    params: Tensors,
-    grads: Tensors,
-    state: dict[str, Tensors],
-    *,
-    lr: Tensor,
-    momentum: Tensor | None = None,
-    dampening: Tensor | None = None,
-    weight_decay: Tensor | None = None,
-    nesterov: Tensor | None = None,
-) -> tuple[Tensors, dict[str, Tensors]]:
-    """Stochastic gradient descent as in ``torch.optim.SGD``."""
-    if weight_decay is not None:
-        grads = {name: g + weight_decay * params[name] for name, g in grads.items()}
-    if momentum is None:
-        return {name: p - lr * grads[name] for name, p in params.items()}, state
-    if not state:
-        velocity = grads
-    else:
-        fresh = 1.0 if dampening is None else torch.where(momentum == 0, 1.0, 1.0 - dampening)
-        velocity = {n: momentum * v + fresh * grads[n] for n, v in state["momentum"].items()}
-    moves = velocity
-    if nesterov is not None:
-        moves = {
-            n: torch.where(nesterov != 0, grads[n] + momentum * v, v) for n, v in velocity.items()
-        }
-    return {n: p - lr * moves[n] for n, p in params.items()}, {"momentum": velocity}
+    try:
+        inspect.signature(update).bind({}, {}, {}, **hypers)
+    except TypeError as error:
+        raise TypeError(f"train_many cannot call the update with these hypers: {error}") from None
+    like = next(iter(population.params.values()))
+    columns = {name: _column(name, h, len(population), like) for name, h in hypers.items()}
+    step = vmap(
+        _step(population.template, loss_fn, update),
+        in_dims=(0, 0, 0, *_data_dims(own_batches)),
+        randomness="different",
+    )
+    return _run(population, progress_bar(batches, "training", show=progress), step, columns)
 
 
 def evaluate_many(
@@ -159,55 +153,112 @@ def evaluate_many(
     *,
     own_batches: bool = False,
 ) -> dict[str, Tensor]:
-    """Mean of each metric over all samples for each member, as `evaluate` does for one network.
+    """Mean of each metric over all samples, for each member; see `evaluate`.
+
+    Args:
+        population: The networks; batches are moved to their device.
+        batches: Inputs and targets, as for `train_many`.
+        metrics: Name to a function of one member's outputs and targets.
+        own_batches: Whether each member has its own batches.
 
     Returns:
-        Name to means (members,), float64.
+        Name to means (members,), float64, on the CPU.
+
+    Raises:
+        ValueError: If there is no sample.
+
+    Examples:
+        >>> lines = Population(lambda seed: nn.Linear(1, 1, bias=False), seeds=[0, 1])
+        >>> lines.params["weight"][:, 0, 0] = torch.tensor([1.0, 2.0])
+        >>> x = torch.tensor([[1.0], [3.0]])
+        >>> evaluate_many(lines, [(x, x)], {"mse": nn.functional.mse_loss})
+        {'mse': tensor([0., 5.], dtype=torch.float64)}
     """
-    dim = 0 if own_batches else None
-    model = population._model
+    model = population.template
+    x_dim, y_dim = _data_dims(own_batches)
 
-    def outputs(params: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
-        return functional_call(model, (params, buffers), (x,))
+    def score(params: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensors:
+        outputs = functional_call(model, (params, buffers), (x,))
+        return {name: metric(outputs, y) for name, metric in metrics.items()}
 
-    forward = vmap(outputs, in_dims=(0, 0, dim), randomness="different")
-    scores = {name: vmap(metric, in_dims=(0, dim)) for name, metric in metrics.items()}
+    scores = vmap(score, in_dims=(0, 0, x_dim, y_dim), randomness="different")
     totals: dict[str, Tensor] = {}
-    n = 0
+    samples = 0
     with eval_mode(model), torch.no_grad():
-        for x, y in batches:
-            out = forward(population.params, population.buffers, x)
-            k = x.shape[1] if own_batches else len(x)
-            for name, score in scores.items():
-                totals[name] = totals.get(name, 0.0) + k * score(out, y).double()
-            n += k
-    require(n > 0, "evaluate_many needs at least one sample", samples=n)
-    return {name: total / n for name, total in totals.items()}
+        for x, y in moved(batches, population.params.values()):
+            size = x.shape[1] if own_batches else x.shape[0]
+            for name, means in scores(population.params, population.buffers, x, y).items():
+                totals[name] = size * means.cpu().double() + totals.get(name, 0.0)
+            samples += size
+    require(samples > 0, "evaluate_many needs at least one sample", samples=samples)
+    return {name: total / samples for name, total in totals.items()}
 
 
-def _rows(
-    hypers: Mapping[str, Hyper], members: int, population: Population
-) -> Iterator[dict[str, Tensor]]:
-    like = next(iter(population.params.values()))
-    columns = {name: _column(name, h, members, like) for name, h in hypers.items()}
-    while True:
-        yield {name: next(column) for name, column in columns.items()}
+def _step(model: nn.Module, loss_fn: Loss, update: Update) -> Callable[..., _Stepped]:
+    """One training step of one member, as a pure function of its tensors."""
+
+    def loss(
+        params: Tensors, frozen: Tensors, buffers: Tensors, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensors]:
+        # Layers such as batch norm write into their buffers: let them write into copies.
+        buffers = {name: buffer.clone() for name, buffer in buffers.items()}
+        return loss_fn(functional_call(model, (params, frozen, buffers), (x,)), y), buffers
+
+    def step(net: _Net, state: State, hypers: Tensors, x: Tensor, y: Tensor) -> _Stepped:
+        params, frozen, buffers = net
+        grads, (value, buffers) = grad_and_value(loss, has_aux=True)(*net, x, y)
+        params, state = update(params, grads, state, **hypers)
+        return (params, frozen, buffers), state, value
+
+    return step
+
+
+def _run(
+    population: Population,
+    batches: Batches,
+    step: Callable[..., _Stepped],
+    columns: Mapping[str, Iterator[Tensor]],
+) -> Iterator[Tensor]:
+    trained = {name for name, p in population.template.named_parameters() if p.requires_grad}
+    state: State = {}
+    for x, y in moved(batches, population.params.values()):
+        params = {name: p for name, p in population.params.items() if name in trained}
+        frozen = {name: p for name, p in population.params.items() if name not in trained}
+        hypers = {name: next(column) for name, column in columns.items()}
+        net, state, losses = step((params, frozen, population.buffers), state, hypers, x, y)
+        params, frozen, population.buffers = net
+        population.params = {**params, **frozen}
+        yield losses
+
+
+def _data_dims(own_batches: bool) -> tuple[int | None, int | None]:
+    return (0, 0) if own_batches else (None, None)
 
 
 def _column(name: str, hyper: Hyper, members: int, like: Tensor) -> Iterator[Tensor]:
-    if isinstance(hyper, Tensor):
-        return repeat(hyper.to(like))
-    each = hyper if isinstance(hyper, Sequence) else [hyper] * members
-    require(len(each) == members, f"train_many needs {members} values", **{name: len(each)})
-    if not any(callable(h) for h in each):
-        return repeat(torch.tensor(each, dtype=torch.float64).to(like))
-    return _tabulated(each, like)
+    """A hyperparameter's values (members,) for each step, without end."""
+    if isinstance(hyper, Tensor | np.ndarray):
+        hyper = hyper.tolist()
+    each = list(hyper) if isinstance(hyper, Sequence) else [hyper] * members
+    for value in each:
+        ok = callable(value) or (isinstance(value, int | float) and math.isfinite(value))
+        require(ok, f"train_many needs finite numbers or schedules for {name}", **{name: hyper})
+    require(len(each) == members, f"train_many needs {members} values for {name}", **{name: hyper})
+    if any(callable(value) for value in each):
+        return _tabulated(each, like)
+    return repeat(torch.tensor(each, dtype=torch.float64).to(like))
 
 
-def _tabulated(
-    each: Sequence[float | Schedule], like: Tensor, block: int = 256
-) -> Iterator[Tensor]:
-    for start in count(0, block):
-        steps = np.arange(start, start + block)
-        table = np.stack([np.broadcast_to(h(steps) if callable(h) else h, block) for h in each])
-        yield from torch.from_numpy(table.T.copy()).to(like)
+def _tabulated(each: Sequence[float | Schedule], like: Tensor) -> Iterator[Tensor]:
+    for start in count(0, TABLE_STEPS):
+        steps = np.arange(start, start + TABLE_STEPS)
+        curves = [np.broadcast_to(h(steps) if callable(h) else h, TABLE_STEPS) for h in each]
+        yield from torch.from_numpy(np.stack(curves, axis=1)).to(like)
+
+
+def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(model.named_parameters(), model.named_buffers())
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in _named_tensors(model)}

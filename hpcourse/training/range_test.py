@@ -98,7 +98,7 @@ def range_test(
             make_optimizer(twin.parameters()),
             schedule=lambda step: float(rates[step]),
         )
-        for number, step in zip(range(steps), run):
+        for number, step in zip(range(steps), run, strict=False):
             average = smoothing * average + (1 - smoothing) * step.loss
             losses.append(step.loss)
             smoothed.append(average / (1 - smoothing ** (number + 1)))
