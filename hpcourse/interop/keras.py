@@ -5,8 +5,9 @@ from typing import Any, final
 
 import keras
 import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
 
-from hpcourse._check import require, require_count, require_finite
+from hpcourse._check import require, require_count
 from hpcourse.schedules import Schedule
 
 __all__ = ["TabulatedSchedule", "keras_schedule"]
@@ -44,9 +45,7 @@ def keras_schedule(schedule: Schedule, steps: int) -> "TabulatedSchedule":
 
 @final
 @keras.saving.register_keras_serializable(package="hpcourse")
-class TabulatedSchedule(  # type: ignore[misc] # Keras has no types: its classes are Any
-    keras.optimizers.schedules.LearningRateSchedule
-):
+class TabulatedSchedule(LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
     """Look the rate up in a table, held at its last entry.
 
     A saved model names this class and holds its rates, about 20 bytes for each. Import this module
@@ -60,12 +59,14 @@ class TabulatedSchedule(  # type: ignore[misc] # Keras has no types: its classes
     """
 
     def __init__(self, rates: Sequence[float]) -> None:
-        self.rates = [float(rate) for rate in rates]
-        require(len(self.rates) > 0, "TabulatedSchedule needs one rate or more", rates=rates)
-        for rate in self.rates:
-            require_finite("TabulatedSchedule", rates=rate)
+        table = np.asarray(rates, dtype=np.float64)
+        require(table.ndim == 1 and table.size > 0, "TabulatedSchedule needs rates", rates=rates)
+        if not np.isfinite(table).all():
+            bad = float(table[~np.isfinite(table)][0])
+            require(False, "TabulatedSchedule needs finite rates", rates=bad)
+        self.rates: list[float] = table.tolist()
         # Converted once: eagerly, a table of a million rates would take a millisecond at each step.
-        self._table = keras.ops.convert_to_tensor(np.asarray(self.rates, dtype=np.float32))
+        self._table = keras.ops.convert_to_tensor(table, dtype="float32")
 
     def __call__(self, step: Any) -> Any:
         """The rate at `step`, an integer tensor, as a float32 tensor of the same shape."""
