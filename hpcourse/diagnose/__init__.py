@@ -1,4 +1,7 @@
-"""Diagnosis of losses and training: curvature, critical points, stability, toy surfaces."""
+"""Diagnosis of a loss: its curvature, critical points and stable learning rates.
+
+Losses of two parameters to try it on are in `hpcourse.diagnose.surfaces`.
+"""
 
 from hpcourse.diagnose.curvature import (
     CriticalPoint,

@@ -14,7 +14,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Colours that colour-blind readers tell apart (Okabe and Ito, "Color Universal Design", 2008)."""
 
 BLUE, VERMILLION = PALETTE[:2]
-INK, GREY, PALE = "#222222", "#767676", "#d5d5d5"
+INK, GREY, LIGHT, PALE = "#222222", "#767676", "#b0b0b0", "#d5d5d5"
 DASHES = ("-", "--", "-.", ":")
 
 
@@ -54,10 +54,13 @@ def finish(ax: Axes, xlabel: str, ylabel: str) -> Axes:
     return ax
 
 
-def legend(ax: Axes, title: str | None = None) -> None:
-    """Name the labelled artists, if there are any, on white."""
+def legend(ax: Axes, title: str | None = None, *, above: bool = False) -> None:
+    """Name the labelled artists, if there are any, on white, within or `above` the Axes."""
     if not ax.get_legend_handles_labels()[0]:
         return
     box = ax.legend(title=title, fontsize="small", title_fontsize="small", labelcolor=INK)
+    if above:
+        box.set_loc("lower right")
+        box.set_bbox_to_anchor((1.0, 1.0), transform=ax.transAxes)
     box.get_title().set_color(INK)
     box.get_frame().set(facecolor="white", edgecolor=PALE, alpha=0.85)

@@ -66,7 +66,7 @@ def plot_effects(
     ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
     ax.set_yticks(range(len(entries)), [row.label for row in entries])
     ax.set_ylim(len(entries) - 0.4, -0.6)
-    legend(ax)
+    legend(ax, above=True)
     return finish(ax, xlabel, "")
 
 

@@ -1,5 +1,6 @@
 """The shape of a loss: eigenvalues of its Hessian, and descent paths on a surface."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -32,6 +33,10 @@ def plot_spectrum(eigenvalues: ArrayLike, *, ax: Axes, tol: float = 1e-3) -> Axe
     values = np.sort(given)[::-1]
     rank = np.arange(1, len(values) + 1)
     zero = tol * float(np.abs(values).max())
+    if zero > 0:
+        ax.set_yscale("symlog", linthresh=zero)
+        ax.set_yticks(_decades(values, zero))
+        ax.set_yticks([], minor=True)
     size = 5.0 if len(values) <= 50 else 2.5
     groups = (
         ("positive", values > zero, BLUE, "o"),
@@ -45,11 +50,17 @@ def plot_spectrum(eigenvalues: ArrayLike, *, ax: Axes, tol: float = 1e-3) -> Axe
             (dots,) = ax.plot(rank[chosen], values[chosen], marker, color=color, label=label)
             dots.set_markersize(size)
     ax.axhline(0, color=INK, linewidth=0.8)
-    if zero > 0:
-        ax.set_yscale("symlog", linthresh=zero)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     return finish(ax, "rank", "eigenvalue")
+
+
+def _decades(values: Array, zero: float) -> list[float]:
+    """Zero and, on each side that is used, the powers of ten above `zero`."""
+    first, last = math.floor(math.log10(zero)) + 1, math.floor(math.log10(np.abs(values).max()))
+    powers = [10.0**power for power in range(first, last + 1)]
+    ticks = [-power for power in powers[::-1]] + [0.0, *powers]
+    return [tick for tick in ticks if min(values[-1], 0) <= tick <= max(values[0], 0)]
 
 
 def plot_paths(
@@ -93,6 +104,7 @@ def plot_paths(
         ax.plot(*points[-1], "o", color=color, zorder=3)
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
+    ax.locator_params(nbins=6)
     legend(ax)
     finish(ax, "first parameter", "second parameter").grid(visible=False)
     return ax
@@ -106,7 +118,7 @@ def _draw_contours(
     x, y = np.meshgrid(np.linspace(left, right, 201), np.linspace(bottom, top, 201))
     loss = surface(np.stack([x, y], axis=-1))
     heights = np.unique(np.quantile(loss, np.linspace(0, 1, levels + 2)[1:-1]))
-    ax.contour(x, y, loss, heights, colors="#c4c4c4", linewidths=0.7, zorder=1)
+    ax.contour(x, y, loss, heights, colors="#c4c4c4", linestyles="-", linewidths=0.7, zorder=1)
 
 
 def _window(runs: Mapping[str, Array]) -> Limits:

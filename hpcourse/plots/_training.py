@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from hpcourse._check import require, require_count
 from hpcourse.plots._axes import (
     BLUE,
-    PALE,
+    LIGHT,
     VERMILLION,
     Array,
     arrays,
@@ -73,8 +73,9 @@ def plot_training(
 ) -> Axes:
     """Median over seeds of each arm's curve, with a band between two quantiles.
 
-    The legend says how many seeds there are and what the band is. Where a run has diverged to
-    NaN the median and the band have a gap.
+    The legend says how many seeds there are and what the band is. Both have a gap where they are
+    not finite: a run that diverged counts as the worst if its values are infinite, while a single
+    NaN leaves the median undefined.
 
     Args:
         curves: Name of the arm to values (seeds, steps).
@@ -100,7 +101,8 @@ def plot_training(
     counts = sorted({len(values) for values in arms.values()})
     for index, (name, values) in enumerate(arms.items()):
         with np.errstate(invalid="ignore"):  # infinity minus infinity: a gap
-            bottom, middle, top = np.quantile(values, [low, 0.5, high], axis=0)
+            bottom, top = np.quantile(values, [low, high], axis=0)
+        middle = np.median(values, axis=0)
         label = name if len(counts) == 1 else f"{name} ({len(values)} seeds)"
         ax.fill_between(at[name], bottom, top, color=colour(index), alpha=0.2, linewidth=0)
         ax.plot(at[name], middle, color=colour(index), linestyle=dashes(index), label=label)
@@ -112,8 +114,8 @@ def plot_training(
 def plot_range_test(result: RangeCurve | Sequence[RangeCurve], *, ax: Axes) -> Axes:
     """Loss against a growing learning rate, and the rate suggested.
 
-    Several results are runs that differ in their seed: the line is then the median suggestion,
-    and the shaded region reaches from the smallest suggestion to the largest.
+    Several results are runs that differ in their seed: the line is then the median suggestion
+    (on the logarithmic axis), and the shaded region reaches from the smallest to the largest.
 
     Raises:
         ValueError: If there is no result, or one has arrays of different shapes.
@@ -127,10 +129,10 @@ def plot_range_test(result: RangeCurve | Sequence[RangeCurve], *, ax: Axes) -> A
     for number, curve in enumerate(results):
         first = number == 0  # one legend entry for all
         raw, smooth = ("batch loss", "smoothed") if first else (None, None)
-        ax.plot(curve.rates, curve.losses, color=PALE, linewidth=0.8, zorder=1, label=raw)
+        ax.plot(curve.rates, curve.losses, color=LIGHT, linewidth=0.8, zorder=1, label=raw)
         ax.plot(curve.rates, curve.smoothed, color=BLUE, linewidth=1.2, label=smooth)
     suggestions = np.array([curve.suggestion for curve in results])
-    rate = float(np.median(suggestions))
+    rate = float(np.exp(np.median(np.log(suggestions))))
     ax.axvline(rate, color=VERMILLION, linestyle="--", label=f"suggestion {rate:.2g}")
     several = len(results) > 1
     if several:
