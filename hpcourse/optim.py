@@ -36,7 +36,7 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
     """
     require_finite("set_lr", lr=lr)
     for group in optimizer.param_groups:
-        rate = lr * group.get("lr_scale", 1.0)
+        rate = _group_lr(group, lr)
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
         else:
@@ -107,7 +107,7 @@ class _ScheduleLR(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         rate = self.schedule(self.last_epoch)
-        return [rate * group.get("lr_scale", 1.0) for group in self.optimizer.param_groups]
+        return [_group_lr(group, rate) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         return {key: value for key, value in super().state_dict().items() if key != "schedule"}
@@ -115,3 +115,8 @@ class _ScheduleLR(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         set_lr(self.optimizer, self.schedule(self.last_epoch))
+
+
+def _group_lr(group: dict[str, Any], lr: float) -> float:
+    # A float, not a NumPy scalar: torch.load refuses a state that holds one.
+    return float(lr * group.get("lr_scale", 1.0))
