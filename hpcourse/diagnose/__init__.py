@@ -1,6 +1,6 @@
 """Diagnosis of a loss: its curvature, critical points and stable learning rates.
 
-Losses of two parameters to try it on are in `hpcourse.diagnose.surfaces`.
+`strict_saddle`, `double_well` and `ravine` are losses of two parameters to try it on.
 """
 
 from hpcourse.diagnose.curvature import (
@@ -15,13 +15,26 @@ from hpcourse.diagnose.curvature import (
 from hpcourse.diagnose.objective import FlatLoss, flat_loss
 from hpcourse.diagnose.spectrum import Eigenpairs, extreme_eigenvalues
 from hpcourse.diagnose.stability import growth_factor, largest_stable_lr
+from hpcourse.diagnose.surfaces import (
+    Descent,
+    Surface,
+    descend,
+    double_well,
+    ravine,
+    steps_to_escape,
+    strict_saddle,
+)
 
 __all__ = [
     "CriticalPoint",
+    "Descent",
     "Eigenpairs",
     "FlatLoss",
+    "Surface",
     "classify",
     "dense_hessian",
+    "descend",
+    "double_well",
     "extreme_eigenvalues",
     "flat_loss",
     "gradient",
@@ -30,4 +43,7 @@ __all__ = [
     "hessian_operator",
     "hvp",
     "largest_stable_lr",
+    "ravine",
+    "steps_to_escape",
+    "strict_saddle",
 ]
