@@ -40,6 +40,13 @@ def mock_missing(app: Sphinx, config: Config) -> None:
     config.autodoc_mock_imports = [*config.autodoc_mock_imports, *missing]
 
 
+def skip_field_aliases(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out the fields of named tuples, whose docstring only counts them."""
+    return True if (member.__doc__ or "").startswith("Alias for field number") else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension; called by Sphinx."""
     for name, value in KERNEL_ENVIRONMENT.items():
@@ -47,4 +54,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_cache_folder)
     app.connect("config-inited", skip_pages)
     app.connect("config-inited", mock_missing)
+    app.connect("autodoc-skip-member", skip_field_aliases)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
