@@ -25,6 +25,7 @@ class Comparison:
         high: Upper end of its confidence interval.
         p_value: Two-sided sign-flip test.
         verdict: The verdict on this comparison alone.
+        caveats: Known weaknesses of the two arms in this run.
     """
 
     arm: str
@@ -34,6 +35,7 @@ class Comparison:
     high: float
     p_value: float
     verdict: Verdict
+    caveats: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,8 @@ class Evidence:
     """A measured claim: raw values, effect, verdict, and all that is needed to run it again.
 
     The fields `claim` to `smallest_effect` repeat the registered claim, so that a file can be read
-    by itself. The fields `arm` to `p_value` are those of the deciding comparison: of the claimed
-    arms, the one with the weakest verdict.
+    by itself. The fields `verdict` to `p_value` are those of the deciding comparison: of the
+    claimed arms, the one with the weakest verdict.
 
     Attributes:
         claim: The claim's id.
@@ -53,7 +55,7 @@ class Evidence:
         direction: Whether higher or lower values of the metric are better.
         smallest_effect: Smallest effect that would matter, set before measuring.
         verdict: ``holds``, ``holds with a caveat``, ``undecided`` or ``fails``.
-        caveats: Known weaknesses of this run.
+        caveats: What to know beside the verdict.
         arm: The claimed arm whose comparison decides.
         reference: The arm that it is compared with.
         effect: Mean paired difference; positive supports the claim.
@@ -145,8 +147,9 @@ class Evidence:
         names = {field.name for field in fields(cls)}
         odd = sorted(names.symmetric_difference(record))
         require(not odd, f"evidence has missing or unknown fields {odd}", path=str(path))
-        for name in ("caveats", "seeds"):
-            record[name] = tuple(record[name])
+        for entry in (record, *record["comparisons"]):
+            entry["caveats"] = tuple(entry["caveats"])
+        record["seeds"] = tuple(record["seeds"])
         record["comparisons"] = tuple(Comparison(**entry) for entry in record["comparisons"])
         return cls(**record)
 

@@ -18,7 +18,7 @@ Direction = Literal["higher", "lower"]
 Values = Mapping[str, list[float]]  # arm -> one value a seed
 Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
 
-CHAPTERS = ("learning_rate",)
+CHAPTERS = ("saddle", "learning_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class Outcome:
         settings: The protocol as run, JSON values only: tuned rates, grid, budgets, checks.
         measures: Further metrics by name.
         curves: Training curves by name.
-        caveats: Known weaknesses of this very run, such as a best rate at the edge of its grid.
+        caveats: Known weaknesses of each arm in this very run, such as a best rate at the edge of
+            its grid; arms without any may be left out.
         packages: Installed packages, beside the scientific ones, whose version matters.
     """
 
@@ -44,7 +45,7 @@ class Outcome:
     settings: Mapping[str, Any] = field(default_factory=dict)
     measures: Mapping[str, Values] = field(default_factory=dict)
     curves: Mapping[str, Curves] = field(default_factory=dict)
-    caveats: Sequence[str] = ()
+    caveats: Mapping[str, Sequence[str]] = field(default_factory=dict)
     packages: Sequence[str] = ()
 
 

@@ -74,7 +74,7 @@ def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:
     # Statistics use the values as stored, so that a reader of the file gets the same numbers.
     arms = {arm: [_rounded(value, 7) for value in outcome.arms[arm]] for arm in claim.arms}
     comparisons = tuple(
-        _compare(claim, arms, arm, outcome.caveats) for arm in claim.arms if arm != claim.reference
+        _compare(claim, arms, arm, outcome) for arm in claim.arms if arm != claim.reference
     )
     weakest = min(
         (comparison for comparison in comparisons if comparison.decides),
@@ -89,7 +89,7 @@ def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:
         direction=claim.direction,
         smallest_effect=claim.smallest_effect,
         verdict=weakest.verdict,
-        caveats=tuple(outcome.caveats),
+        caveats=weakest.caveats,
         arm=weakest.arm,
         reference=claim.reference,
         effect=weakest.effect,
@@ -111,16 +111,19 @@ def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:
 
 
 def _compare(
-    claim: Claim, arms: Mapping[str, Sequence[float]], arm: str, caveats: Sequence[str]
+    claim: Claim, arms: Mapping[str, Sequence[float]], arm: str, outcome: Outcome
 ) -> Comparison:
     """One arm against the reference, oriented so that a positive effect is an improvement."""
     better, worse = arms[arm], arms[claim.reference]
     if claim.direction == "lower":
         better, worse = worse, better
     result = paired_effect(better, worse, confidence=CONFIDENCE)
+    caveats = [*outcome.caveats.get(arm, ()), *outcome.caveats.get(claim.reference, ())]
     reached = verdict(
         result.effect, result.low, result.high, claim.smallest_effect, caveats=caveats
     )
+    if reached == "holds with a caveat" and result.effect < claim.smallest_effect:
+        caveats.append(f"below the smallest effect that matters, {claim.smallest_effect:g}")
     return Comparison(
         arm=arm,
         decides=arm in claim.claimed,
@@ -129,6 +132,7 @@ def _compare(
         high=result.high,
         p_value=result.p_value,
         verdict=reached,
+        caveats=tuple(caveats),
     )
 
 

@@ -32,7 +32,7 @@ from hpcourse._check import require, require_count, require_finite, require_posi
 Verdict = Literal["holds", "holds with a caveat", "undecided", "fails"]
 Vector = NDArray[np.float64]
 
-EXACT_LIMIT = 20  # up to 2**20 sign patterns are enumerated, 8 MB
+EXACT_LIMIT = 16  # differences whose 2**16 sign patterns are enumerated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +87,12 @@ def paired_effect(
 def sign_flip_p_value(differences: ArrayLike, *, resamples: int = 9999, seed: int = 0) -> float:
     """Two-sided p-value of "the differences are symmetric around zero".
 
-    Exact by enumeration up to 20 differences; beyond that from seeded random sign patterns,
+    Exact by enumeration up to 16 differences; beyond that from seeded random sign patterns,
     counting the observed one, so that the p-value is never zero.
 
     Args:
         differences: Paired differences, shape (n,).
-        resamples: Number of random sign patterns for n > 20.
+        resamples: Number of random sign patterns for n > 16.
         seed: Seed of the random patterns.
 
     Examples:
@@ -213,7 +213,7 @@ def _interval(
     rows = difference[np.random.default_rng(seed).integers(0, n, (resamples, n))]
     errors = _standard_error(rows)
     spread = errors > 1e-9 * error
-    if np.mean(~spread) > tail / 2:
+    if np.mean(~spread) > tail / 4:
         lower, upper = stats.t.ppf(tail, n - 1), stats.t.ppf(1 - tail, n - 1)
     else:
         t = (rows[spread].mean(axis=1) - mean) / errors[spread]

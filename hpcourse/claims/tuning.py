@@ -73,11 +73,12 @@ def tune(
         ValueError: If there is no arm, fewer than two rates, or an arm diverges at every rate.
 
     Examples:
-        >>> def score(members):  # the best rate of "a" is 0.4, beyond the first grid
-        ...     return [abs(math.log(rate / (0.4 if arm == "a" else 0.1))) for arm, rate in members]
-        >>> tuning = tune(["a", "b"], [0.05, 0.1, 0.2], score)
-        >>> tuning.best["a"], tuning.best["b"], tuning.widened, len(tuning.rates)
-        (0.4, 0.1, 2, 5)
+        >>> optimum = {"a": 0.5, "b": 0.125}  # that of "a" lies beyond the first grid
+        >>> def score(members):
+        ...     return [abs(math.log(rate / optimum[arm])) for arm, rate in members]
+        >>> tuning = tune(["a", "b"], [0.0625, 0.125, 0.25], score)
+        >>> tuning.best, tuning.rates, tuning.widened
+        ({'a': 0.5, 'b': 0.125}, (0.0625, 0.125, 0.25, 0.5, 1.0), 2)
     """
     require(len(arms) > 0, "tune needs an arm", arms=arms)
     grid = list(rates)
