@@ -5,7 +5,7 @@ reference. It never raises for a wrong answer: an answer that fails tells why.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ __all__ = [
     "check_warmup_cosine",
 ]
 
-Case = tuple[str, Callable[[], object], object]
+Vector = NDArray[np.float64]
+Case = tuple[str, Callable[[], object], str | float | Vector]
 """What is asked, the reader's answer as a call, and the value expected."""
 
 
@@ -38,13 +39,13 @@ def _judge(cases: Iterable[Case], rtol: float = 1e-6) -> bool:
     return True
 
 
-def _difference(answer: Callable[[], object], expected: object, rtol: float) -> str:
+def _difference(answer: Callable[[], object], expected: str | float | Vector, rtol: float) -> str:
     """Say how the answer differs from what is expected; empty where it does not."""
     try:
         got = answer()
     except Exception as error:  # the reader's code may raise anything, and must be told what
         return f"your answer raised {type(error).__name__}: {error}"
-    if got is None or got is ...:
+    if _empty(got):
         return "your answer is still empty"
     if isinstance(expected, str):
         return "" if got == expected else f"expected {expected!r}, got {got!r}"
@@ -55,6 +56,11 @@ def _difference(answer: Callable[[], object], expected: object, rtol: float) -> 
     return "" if same else f"expected {expected}, got {got}"
 
 
+def _empty(answer: object) -> bool:
+    """Whether the reader has not filled in the stub."""
+    return answer is None or answer is ...
+
+
 def check_decay_rate(answer: Callable[[float, int, int], float]) -> bool:
     """Check ``answer(fraction, steps, decay_steps)``.
 
@@ -63,16 +69,19 @@ def check_decay_rate(answer: Callable[[float, int, int], float]) -> bool:
     after `steps` steps.
     """
 
-    def cases() -> Iterable[Case]:
-        for fraction, steps, decay_steps in [(0.01, 600, 100), (0.5, 40, 40), (0.1, 90, 400)]:
+    def reached(fraction: float, steps: int, decay_steps: int) -> object:
+        rate = answer(fraction, steps, decay_steps)
+        return rate if _empty(rate) else exponential_decay(1.0, decay_steps, rate)(steps)
 
-            def reached(f: float = fraction, n: int = steps, d: int = decay_steps) -> object:
-                rate = answer(f, n, d)
-                return rate if rate is None or rate is ... else exponential_decay(1.0, d, rate)(n)
-
-            yield f"{fraction=}, {steps=}, {decay_steps=}", reached, fraction
-
-    return _judge(cases())
+    settings = [(0.01, 600, 100), (0.5, 40, 40), (0.1, 90, 400)]
+    return _judge(
+        (
+            f"{fraction=}, {steps=}, {decay_steps=}",
+            partial(reached, fraction, steps, decay_steps),
+            fraction,
+        )
+        for fraction, steps, decay_steps in settings
+    )
 
 
 def check_compounded_decay(answer: Callable[[float, float, int], float]) -> bool:
@@ -84,21 +93,19 @@ def check_compounded_decay(answer: Callable[[float, float, int], float]) -> bool
     return _judge(
         (
             f"{lr=}, {k=}, {epochs=}",
-            lambda lr=lr, k=k, epochs=epochs: answer(lr, k, epochs),
+            partial(answer, lr, k, epochs),
             lr / np.prod(1 + k * np.arange(1, epochs + 1)),
         )
         for lr, k, epochs in settings
     )
 
 
-def _on_steps(make: Callable[[], Schedule | None], steps: Sequence[int]) -> Callable[[], object]:
+def _on_steps(make: Callable[[], Schedule], steps: Sequence[int]) -> Callable[[], object]:
     """The reader's schedule, called one step at a time."""
 
     def values() -> object:
         schedule = make()
-        if schedule is None or schedule is ...:
-            return None
-        return [schedule(step) for step in steps]
+        return None if _empty(schedule) else [schedule(n) for n in steps]
 
     return values
 
@@ -116,7 +123,7 @@ def check_triangular(answer: Callable[[float, float, int], Schedule]) -> bool:
         cases.append(
             (
                 f"{low=}, {high=}, half_period={half}",
-                _on_steps(lambda low=low, high=high, half=half: answer(low, high, half), steps),
+                _on_steps(partial(answer, low, high, half), steps),
                 low + (high - low) * np.array(corner),
             )
         )
@@ -136,7 +143,7 @@ def check_warmup_cosine(answer: Callable[[float, int, int], Schedule]) -> bool:
         cases.append(
             (
                 f"{peak=}, warmup_steps={warm}, total_steps={total}",
-                _on_steps(lambda p=peak, w=warm, t=total: answer(p, w, t), steps.tolist()),
+                _on_steps(partial(answer, peak, warm, total), steps.tolist()),
                 np.where(steps < warm, peak * steps / warm, fall),
             )
         )
@@ -153,7 +160,7 @@ def check_stable_rate(answer: Callable[[float, float], float]) -> bool:
     return _judge(
         (
             f"{curvature=}, {momentum=}",
-            lambda c=curvature, m=momentum: answer(c, m),
+            partial(answer, curvature, momentum),
             2 * (1 + momentum) / curvature,
         )
         for curvature, momentum in settings
@@ -171,18 +178,15 @@ def check_escape_steps(answer: Callable[[float, float, float, float], float]) ->
     return _judge(
         (
             f"{lr=}, {curvature=}, {start=}, {radius=}",
-            lambda a=(lr, curvature, start, radius): answer(*a),
+            partial(answer, lr, curvature, start, radius),
             np.log(radius / start) / np.log1p(lr * abs(curvature)),
         )
         for lr, curvature, start, radius in settings
     )
 
 
-Vector = NDArray[np.float64]
-
-
 def check_hessian_vector_product(
-    answer: Callable[[Callable[[Vector], Vector], Vector, Vector], Any],
+    answer: Callable[[Callable[[Vector], Vector], Vector, Vector], Vector],
 ) -> bool:
     """Check ``answer(gradient, point, direction)``.
 
@@ -217,5 +221,5 @@ def check_critical_point(answer: Callable[[Sequence[float]], str]) -> bool:
         ([-1.0, 0.0, 1.0], "saddle"),
     ]
     return _judge(
-        (f"{eigenvalues=}", lambda e=eigenvalues: answer(e), kind) for eigenvalues, kind in settings
+        (f"{eigenvalues=}", partial(answer, eigenvalues), kind) for eigenvalues, kind in settings
     )
