@@ -1,7 +1,8 @@
 """Argument checks whose messages quote the name and the value."""
 
 import math
-from numbers import Real
+from numbers import Integral, Real
+from typing import TypeGuard
 
 
 def require(ok: bool, need: str, **got: object) -> None:
@@ -19,23 +20,22 @@ def require(ok: bool, need: str, **got: object) -> None:
         raise ValueError(f"{need}, got {values}")
 
 
-def is_finite(value: object) -> bool:
+def is_finite(value: object) -> TypeGuard[float]:
     """Whether `value` is a real number (not a bool) that is neither NaN nor infinite."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    # bool is a Real to Python, but True for a number is always a slip.
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def require_positive(where: str, **values: object) -> None:
     """Raise unless every value is a finite number above zero."""
     for name, value in values.items():
-        ok = isinstance(value, Real) and is_finite(value) and value > 0
-        require(ok, f"{where} needs {name} > 0", **{name: value})
+        require(is_finite(value) and value > 0, f"{where} needs {name} > 0", **{name: value})
 
 
 def require_non_negative(where: str, **values: object) -> None:
     """Raise unless every value is a finite number of at least zero."""
     for name, value in values.items():
-        ok = isinstance(value, Real) and is_finite(value) and value >= 0
-        require(ok, f"{where} needs {name} >= 0", **{name: value})
+        require(is_finite(value) and value >= 0, f"{where} needs {name} >= 0", **{name: value})
 
 
 def require_finite(where: str, **values: object) -> None:
@@ -47,5 +47,5 @@ def require_finite(where: str, **values: object) -> None:
 def require_count(where: str, **values: object) -> None:
     """Raise unless every value is an integer of at least one."""
     for name, value in values.items():
-        ok = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        ok = isinstance(value, Integral) and is_finite(value) and value >= 1
         require(ok, f"{where} needs an integer {name} >= 1", **{name: value})
