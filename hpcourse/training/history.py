@@ -38,7 +38,7 @@ class History:
     def __init__(self) -> None:
         self._series: dict[str, list[Point]] = {}
 
-    def record(self, step: int, **values: SupportsFloat) -> None:
+    def record(self, step: int, /, **values: SupportsFloat) -> None:
         """Append one value to each named series.
 
         Args:
