@@ -128,11 +128,11 @@ def checked_outputs(notebook: NotebookNode) -> Iterator[str]:
         if CHECKED not in tags(cell):
             continue
         if not cell.outputs:
-            yield f"the output of the cell {_name(cell)} is to be checked: store it with `record`"
+            yield f"the output of the cell {_name(cell)} is not stored: `tools/notebooks.py record`"
         for output in cell.outputs:
             text = output.get("name") == "stdout" or set(output.get("data", {})) == {"text/plain"}
             if not text:
-                yield f"the output of the cell {_name(cell)} is to be checked but is not text alone"
+                yield f"the output of the cell {_name(cell)} is checked but not text alone"
 
 
 def free_names(source: str) -> set[str]:

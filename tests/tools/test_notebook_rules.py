@@ -72,9 +72,9 @@ FAULTS: dict[str, tuple[Callable[[list[NotebookNode]], object], str]] = {
     ),
     "unstored output": (
         lambda c: c.insert(2, code("print(1)", "nbval-check-output")),
-        "store it with `record`",
+        "is not stored",
     ),
-    "checked picture": (lambda c: c.insert(2, checked(PICTURE)), "is not text alone"),
+    "checked picture": (lambda c: c.insert(2, checked(PICTURE)), "not text alone"),
 }
 
 
