@@ -123,13 +123,13 @@ def test_training_draws_the_median_and_the_quantiles(ax):
         for position, bottom, top in zip(x, low, high, strict=True):
             heights = corners[corners[:, 0] == position, 1]
             assert (heights.min(), heights.max()) == pytest.approx((bottom, top))
-    assert ax.get_legend().get_title().get_text() == "median of 5 seeds,\nband 10–80 %"
+    assert ax.get_legend().get_title().get_text() == "median of 5 runs,\nband 10–80 %"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "error (%)")
 
 
-def test_training_says_how_many_seeds_each_arm_has_where_they_differ(ax):
+def test_training_says_how_many_runs_each_arm_has_where_they_differ(ax):
     plot_training({"a": np.ones((3, 4)), "b": np.ones((8, 6))}, ax=ax)
-    assert legend_texts(ax) == ["a (3 seeds)", "b (8 seeds)"]
+    assert legend_texts(ax) == ["a (3 runs)", "b (8 runs)"]
     assert [len(data) for data in lines(ax).values()] == [4, 6]
 
 
@@ -252,7 +252,7 @@ def test_arms_link_the_results_of_a_seed(ax):
         (lambda ax: plot_training({}, ax=ax), r"at least one entry, got values=\{\}"),
         (
             lambda ax: plot_training({"a": [1, 2]}, ax=ax),
-            r"an array \(seeds, steps\) for 'a', got shape=\(2,\)",
+            r"an array \(runs, steps\) for 'a', got shape=\(2,\)",
         ),
         (
             lambda ax: plot_training({"a": [[1, 2]]}, ax=ax, x=[1, 2, 3]),

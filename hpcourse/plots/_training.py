@@ -71,14 +71,14 @@ def plot_training(
     xlabel: str = "step",
     ylabel: str = "loss",
 ) -> Axes:
-    """Median over seeds of each arm's curve, with a band between two quantiles.
+    """Median over runs of each arm's curve, with a band between two quantiles.
 
-    The legend says how many seeds there are and what the band is. Both have a gap where they are
+    The legend says how many runs there are and what the band is. Both have a gap where they are
     not finite: a run that diverged counts as the worst if its values are infinite, while a single
     NaN leaves the median undefined.
 
     Args:
-        curves: Name of the arm to values (seeds, steps).
+        curves: Name of the arm to values (runs, steps), usually one run per seed.
         ax: Where to draw.
         x: Horizontal positions (steps,); 0, 1, 2, ... by default.
         band: Lower and upper quantile, in [0, 1].
@@ -90,7 +90,7 @@ def plot_training(
     """
     low, high = band
     require(0 <= low <= high <= 1, "plot_training needs quantiles 0 <= low <= high <= 1", band=band)
-    arms = arrays("plot_training", curves, ("seeds", "steps"))
+    arms = arrays("plot_training", curves, ("runs", "steps"))
     at = {
         name: np.arange(values.shape[1]) if x is None else np.asarray(x)
         for name, values in arms.items()
@@ -103,11 +103,11 @@ def plot_training(
         with np.errstate(invalid="ignore"):  # infinity minus infinity: a gap
             bottom, top = np.quantile(values, [low, high], axis=0)
         middle = np.median(values, axis=0)
-        label = name if len(counts) == 1 else f"{name} ({len(values)} seeds)"
+        label = name if len(counts) == 1 else f"{name} ({len(values)} runs)"
         ax.fill_between(at[name], bottom, top, color=colour(index), alpha=0.2, linewidth=0)
         ax.plot(at[name], middle, color=colour(index), linestyle=dashes(index), label=label)
-    seeds = f"{counts[0]} seeds" if len(counts) == 1 else "seeds"
-    legend(ax, f"median of {seeds},\nband {100 * low:g}–{100 * high:g} %")
+    runs = f"{counts[0]} runs" if len(counts) == 1 else "runs"
+    legend(ax, f"median of {runs},\nband {100 * low:g}–{100 * high:g} %")
     return finish(ax, xlabel, ylabel)
 
 
