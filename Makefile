@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export TQDM_DISABLE ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: book test unit notebook-test book-test lint notebooks colab gpu-test lock clean
+.PHONY: book test unit notebook-test book-test lint notebooks record colab picture gpu-test lock clean
 
 $(READY): pyproject.toml requirements.lock
 	$(call stage,set up,$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet -c requirements.lock -e ".[all]" && touch $@)
@@ -47,9 +47,17 @@ notebooks: $(READY)
 	$(BIN)/ruff format --quiet $(NOTEBOOKS)
 	$(BIN)/python tools/notebooks.py normalise
 
+## record: store the outputs of the cells whose output is checked
+record: $(READY)
+	$(BIN)/python tools/notebooks.py record
+
 ## colab: write the repository's address from _config.yml into notebooks and README
 colab: $(READY)
 	$(BIN)/python tools/notebooks.py colab
+
+## picture: draw the README's picture from the stored evidence
+picture: $(READY)
+	$(BIN)/python tools/picture.py
 
 ## gpu-test: unit tests that need CUDA, then every notebook on the GPU
 gpu-test: $(READY)
