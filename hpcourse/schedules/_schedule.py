@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from itertools import pairwise
 from typing import Any, Protocol, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcourse._check import require, require_finite
+from hpcourse._check import require, require_non_negative
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
@@ -69,15 +69,14 @@ def as_steps(step: object) -> Floats:
         ValueError: If `step` is neither a real number nor an array of them, or if one of them is
             negative, infinite or NaN.
     """
-    if isinstance(step, np.ndarray):
-        is_real = step.dtype.kind in "iuf"
-    else:
-        is_real = isinstance(step, Real) and not isinstance(step, bool)
-    require(is_real, "a schedule needs a real number or an array of them", step=step)
-    steps: Floats = np.asarray(step, dtype=np.float64)
+    if not isinstance(step, np.ndarray):
+        require_non_negative("a schedule", step=step)
+        return np.asarray(step, dtype=np.float64)
+    require(step.dtype.kind in "iuf", "a schedule needs an array of real numbers", step=step)
+    steps: Floats = step.astype(np.float64, copy=False)
     ok = (steps >= 0) & (steps < np.inf)
     if not ok.all():
-        require(False, "a schedule needs finite steps >= 0", step=float(steps[~ok][0]))
+        require_non_negative("a schedule", step=float(steps[~ok][0]))
     return steps
 
 
@@ -85,7 +84,6 @@ def require_increasing(where: str, **values: Sequence[float]) -> None:
     """Raise unless every sequence holds finite numbers >= 0, each above the one before it."""
     for name, sequence in values.items():
         for item in sequence:
-            require_finite(f"{where} needs numbers in {name}:", **{name: item})
-        ok = all(a < b for a, b in zip([-np.inf, *sequence], sequence, strict=False))
-        ok = ok and (not sequence or sequence[0] >= 0)
-        require(ok, f"{where} needs {name} >= 0 in increasing order", **{name: tuple(sequence)})
+            require_non_negative(where, **{name: item})
+        rises = all(a < b for a, b in pairwise(sequence))
+        require(rises, f"{where} needs {name} in increasing order", **{name: sequence})
