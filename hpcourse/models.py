@@ -1,6 +1,7 @@
 """The small networks used across the book, each reproducible from its seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
 
@@ -35,8 +36,7 @@ def mlp(
     require(len(sizes) >= 2, "mlp needs an input and an output size", sizes=list(sizes))
     for index, size in enumerate(sizes):
         require_count("mlp", **{f"sizes[{index}]": size})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width_out in pairwise(sizes):
             layers += [nn.Linear(width_in, width_out), activation()]
@@ -84,14 +84,22 @@ def small_cnn(
     require(
         norm in (None, "batch", "group"), 'small_cnn needs norm "batch", "group" or None', norm=norm
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise((channels, *widths)):
             layers += _block(width_in, width_out, norm)
         # The last block's pooling gives way to the mean over all positions.
         layers[-1] = nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` on the CPU, so that weights are the same everywhere, and change nothing."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        # torch.manual_seed would also seed the GPUs, which are not forked here.
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def _block(width_in: int, width_out: int, norm: str | None) -> list[nn.Module]:

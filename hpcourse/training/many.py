@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, repeat
+from numbers import Real
 
 import numpy as np
 import torch
@@ -23,7 +24,6 @@ __all__ = ["Hyper", "Population", "evaluate_many", "train_many"]
 Hyper = float | Schedule | Tensor | NDArray[np.float64] | Sequence[float | Schedule]
 """One value or schedule for all members; or one for each: a tensor or array (members,), or a
 sequence, which may mix values and schedules."""
-
 
 _Net = tuple[Tensors, Tensors, Tensors]
 """Trained parameters, frozen parameters, buffers."""
@@ -241,7 +241,7 @@ def _column(name: str, hyper: Hyper, members: int, like: Tensor) -> Iterator[Ten
         hyper = hyper.tolist()
     each = list(hyper) if isinstance(hyper, Sequence) else [hyper] * members
     for value in each:
-        ok = callable(value) or (isinstance(value, int | float) and math.isfinite(value))
+        ok = callable(value) or (isinstance(value, Real) and math.isfinite(value))
         require(ok, f"train_many needs finite numbers or schedules for {name}", **{name: hyper})
     require(len(each) == members, f"train_many needs {members} values for {name}", **{name: hyper})
     if any(callable(value) for value in each):

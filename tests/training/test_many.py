@@ -243,13 +243,6 @@ def test_any_pure_function_is_an_update():
         torch.testing.assert_close(moved.amax(dim=1), torch.tensor([0.5, 0.25], dtype=DOUBLE))
 
 
-def test_sgd_refuses_nesterov_without_momentum():
-    population = Population(build, seeds=[0])
-    steps = train_many(population, data(steps=1), cross_entropy, {"lr": 0.1, "nesterov": True})
-    with pytest.raises(ValueError, match="sgd with nesterov needs momentum, got momentum=None"):
-        next(steps)
-
-
 @pytest.mark.parametrize(
     ("hypers", "error", "message"),
     [
