@@ -44,6 +44,8 @@ def train(
     The caller decides everything else: ``break`` to stop, evaluate every so many steps, average
     weights. Nothing happens until the first step is asked for. The modules keep the mode
     (training or evaluation) that the caller gave them, so a frozen batch norm stays frozen.
+    Layers such as dropout draw torch's global random numbers: to fix them, seed and train inside
+    ``torch.random.fork_rng()``.
 
     Args:
         model: The network; batches are moved to its device.
