@@ -98,8 +98,9 @@ def train_many(
     """Train all members of `population` in place, one update per batch, and yield their losses.
 
     Each member's training is the one that `train` would do alone, within rounding, as long as
-    its layers draw no random numbers (they draw torch's global ones, as with `train`). A member that diverges becomes NaN and harms no other. As
-    with `train`, the caller decides everything else and may evaluate between any two steps.
+    its layers draw no random numbers (they draw torch's global ones, as with `train`). A member
+    that diverges becomes NaN and harms no other. The caller decides everything else, as with
+    `train`, and may evaluate between any two steps.
 
     On a CPU call ``torch.set_flush_denormal(True)`` first if some members may underflow, since
     arithmetic on denormals is many times slower and here all members wait for the slowest.
