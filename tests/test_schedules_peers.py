@@ -293,6 +293,13 @@ def test_combinators_take_any_vectorised_function():
     np.testing.assert_allclose(scale(ours, 3.0)(steps), 0.3 / (1 + steps))
 
 
+def test_a_function_that_is_not_vectorised_is_found_out():
+    schedule = scale(lambda step: 0.1, 2.0)
+    assert schedule(3) == 0.2
+    with pytest.raises(ValueError, match=r"scale.* needs one rate for each step, got shape=\(\)"):
+        schedule(np.arange(3))
+
+
 @pytest.mark.parametrize(
     "schedule",
     [

@@ -33,6 +33,7 @@ def floats32(low: float, high: float) -> st.SearchStrategy[float]:
 rates = floats32(1e-6, 10.0)
 fractions = floats32(0.0, 1.0)
 horizons = st.integers(1, 5000)
+some_examples = settings(max_examples=50)  # each is some 150 steps
 
 
 def steps_around(horizon: float) -> np.ndarray:
@@ -76,6 +77,7 @@ def assert_within_rounding(
         (inverse_time_decay, "inverse_time_decay", floats32(0.0, 50.0)),
     ],
 )
+@some_examples
 @given(data=st.data())
 def test_decays_equal_tensorflows(
     ours: Callable[..., Schedule],
@@ -94,6 +96,7 @@ def test_decays_equal_tensorflows(
 
 
 @pytest.mark.parametrize("cycle", [False, True])
+@some_examples
 @given(lr=rates, end=rates, horizon=horizons, power=floats32(0.0, 4.0))
 def test_polynomial_decay_equals_tensorflows(
     cycle: bool, lr: float, end: float, horizon: int, power: float
@@ -109,11 +112,11 @@ def test_polynomial_decay_equals_tensorflows(
     assert_within_rounding(polynomial_decay(lr, **arguments), steps, expected, end)
 
 
+@some_examples
 @given(
     boundaries=st.lists(st.integers(0, 5000), min_size=1, max_size=5, unique=True).map(sorted),
     values=st.lists(rates, min_size=6, max_size=6),
 )
-@settings(max_examples=20)
 def test_piecewise_constant_equals_tensorflows(boundaries: list[int], values: list[float]):
     values = values[: len(boundaries) + 1]
     schedule = piecewise_constant(boundaries, values)
@@ -125,6 +128,7 @@ def test_piecewise_constant_equals_tensorflows(boundaries: list[int], values: li
         assert schedule(step) == expected().numpy()
 
 
+@some_examples
 @given(lr=rates, horizon=horizons, alpha=floats32(0.0, 2.0))
 def test_cosine_decay_equals_tensorflows(lr: float, horizon: int, alpha: float):
     arguments = {"decay_steps": horizon, "alpha": alpha}
@@ -136,6 +140,7 @@ def test_cosine_decay_equals_tensorflows(lr: float, horizon: int, alpha: float):
 @pytest.mark.parametrize(
     "t_muls", [st.just(1.0), st.sampled_from([1.5, 2.0, 3.0]), floats32(1.125, 4.0)], ids=repr
 )
+@some_examples
 @given(data=st.data())
 def test_cosine_decay_restarts_equals_tensorflows(
     t_muls: st.SearchStrategy[float], data: st.DataObject
@@ -152,6 +157,7 @@ def test_cosine_decay_restarts_equals_tensorflows(
     assert_within_rounding(cosine_decay_restarts(lr, **arguments), steps, expected)
 
 
+@some_examples
 @given(
     lr=rates,
     horizon=horizons,
@@ -168,6 +174,7 @@ def test_linear_cosine_decay_equals_tensorflows(
     assert_within_rounding(linear_cosine_decay(lr, **arguments), steps, expected)
 
 
+@some_examples
 @given(lr=rates, horizon=horizons, alpha=fractions, beta=fractions)
 def test_noisy_linear_cosine_decay_without_noise_equals_tensorflows(
     lr: float, horizon: int, alpha: float, beta: float

@@ -18,8 +18,8 @@ class Schedule(Protocol):
     """A pure function from the optimiser's step to its learning rate.
 
     The step is a number or an array of numbers, counted from 0 in whatever unit the schedule was
-    built with: optimiser steps, or epochs. Fractional steps are meant (a step within an epoch), as
-    in TensorFlow. A number gives a float, an array gives a float64 array of the same shape.
+    built with: optimiser steps, or epochs. It may be fractional, a moment within an epoch, as in
+    TensorFlow. A number gives a float, an array gives a float64 array of the same shape.
     """
 
     @overload
@@ -49,7 +49,10 @@ class Curve:
     @overload
     def __call__(self, step: Steps, /) -> Floats: ...
     def __call__(self, step: float | np.number[Any] | Steps, /) -> float | Floats:
-        rates = np.asarray(self.formula(as_steps(step), **dict(self.settings)), dtype=np.float64)
+        steps = as_steps(step)
+        rates = np.asarray(self.formula(steps, **dict(self.settings)), dtype=np.float64)
+        if rates.shape != steps.shape:  # a function of the user's may not be vectorised
+            require(False, f"{self!r} needs one rate for each step", shape=rates.shape)
         return rates if isinstance(step, np.ndarray) else float(rates)
 
     def __repr__(self) -> str:
