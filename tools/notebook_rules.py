@@ -17,6 +17,7 @@ MAX_CELLS, MAX_LINES, MEDIAN_LINES = 25, 20, 8
 
 DRAWS = re.compile(r"\bplt\.(subplots|figure|subplot_mosaic|show)\(")
 CHECK_CALL = re.compile(r"\bcheck_\w+\(")
+SILENT = re.compile(r"(plt\.show|plt\.close|glue|print)\(")
 TIME_TO_RUN = re.compile(r"time to run", re.IGNORECASE)
 
 
@@ -74,6 +75,8 @@ def figures(notebook: NotebookNode) -> Iterator[str]:
                 yield f"the figure of the cell {_name(cell)} needs mystnb.figure.caption"
             if not figure.get("name", "").startswith("fig-"):
                 yield f"the figure of the cell {_name(cell)} needs mystnb.figure.name, 'fig-...'"
+            if _prints_value(cell.source):
+                yield f"the cell {_name(cell)} prints a value beside its figure: end it with ';'"
 
 
 def closing(notebook: NotebookNode) -> Iterator[str]:
@@ -151,6 +154,13 @@ def free_names(source: str) -> set[str]:
     aliases = [node for node in nodes if isinstance(node, ast.alias)]
     bound |= {(alias.asname or alias.name).split(".")[0] for alias in aliases}
     return {node.id for node in names} - bound - set(dir(builtins))
+
+
+def _prints_value(source: str) -> bool:
+    """Whether the last statement is an expression that leaves a value, as `ax.plot(x)` does."""
+    last = ast.parse(source).body[-1]
+    silent = source.rstrip().endswith(";") or SILENT.match(ast.unparse(last))
+    return isinstance(last, ast.Expr) and not silent
 
 
 def _has_assertion(source: str) -> bool:

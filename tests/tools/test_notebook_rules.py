@@ -33,7 +33,7 @@ def good_page() -> NotebookNode:
         cells=[
             new_markdown_cell("# A page\n\nTime to run: 20 s."),
             code("%pip install x\n" * 30, "colab-install", "remove-cell"),
-            code("fig, ax = plt.subplots()\nax.plot(x)", **FIGURE),
+            code("fig, ax = plt.subplots()\nax.plot(x);", **FIGURE),
             code(STUB, "exercise"),
             code(SOLUTION, "solution", "hide-cell"),
             code("assert effect > 0", "closing", "remove-cell"),
@@ -57,6 +57,7 @@ FAULTS: dict[str, tuple[Callable[[list[NotebookNode]], object], str]] = {
     "no alt text": (lambda c: c[2].metadata.mystnb.pop("image"), "mystnb.image.alt"),
     "no caption": (lambda c: c[2].metadata.mystnb.figure.pop("caption"), "mystnb.figure.caption"),
     "no label": (lambda c: c[2].metadata.mystnb.figure.update(name="curve"), "mystnb.figure.name"),
+    "printed value": (lambda c: c[2].update(source="plt.subplots()"), "end it with ';'"),
     "no closing": (lambda c: c.pop(), "last code cell must be tagged 'closing'"),
     "closing in sight": (lambda c: c[-1].metadata.update(tags=["closing"]), "'remove-cell' too"),
     "closing says nothing": (lambda c: c[-1].update(source="x = 1"), "asserts nothing"),
@@ -93,6 +94,15 @@ def test_each_fault_is_named(spoil, message):
 def test_a_checked_output_of_text_is_fine():
     page = good_page()
     page.cells.insert(2, checked(TEXT))
+    assert list(problems(page)) == []
+
+
+@pytest.mark.parametrize(
+    "last", ["plt.show()", "glue('x', 1)", "line = ax.plot(x)", "plt.plot(x);"]
+)
+def test_a_figure_may_end_in_what_prints_nothing(last):
+    page = good_page()
+    page.cells[2].source = f"fig, ax = plt.subplots()\n{last}"
     assert list(problems(page)) == []
 
 
