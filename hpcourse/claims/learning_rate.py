@@ -1,7 +1,7 @@
 """Four claims about learning-rate schedules, measured by one study that they share.
 
-Protocol, fixed before the seeds reported here were run (epochs, smallest effect and the number of
-tuning seeds were chosen in trials with other seeds):
+Protocol, fixed before the seeds reported here were run (epochs, smallest effect and the numbers of
+seeds were chosen in trials with other seeds):
 
 - Data: MNIST-1D, 3,200 / 800 / 1,000 signals for training, validation and test.
 - Network: fully connected 40-100-100-10 with ReLU (Greydanus and Kobak 2024, without their skip
@@ -92,10 +92,10 @@ def _seeds(first: int, count: int) -> tuple[int, ...]:
 
 BUDGETS: dict[Profile, Budget] = {
     "quick": Budget(
-        rates=log_grid(0.02, 0.64, 5), tuning_seeds=_seeds(100, 3), seeds=_seeds(200, 5)
+        rates=log_grid(0.02, 0.64, 5), tuning_seeds=_seeds(100, 3), seeds=_seeds(1000, 5)
     ),
     "full": Budget(
-        rates=log_grid(0.02, 0.64, 11), tuning_seeds=_seeds(100, 10), seeds=_seeds(200, 30)
+        rates=log_grid(0.02, 0.64, 11), tuning_seeds=_seeds(100, 10), seeds=_seeds(1000, 100)
     ),
 }
 

@@ -80,8 +80,8 @@ class Budget:
 
 
 BUDGETS: dict[Profile, Budget] = {
-    "quick": Budget(seeds=tuple(range(200, 205))),
-    "full": Budget(seeds=tuple(range(200, 220))),
+    "quick": Budget(seeds=tuple(range(1000, 1005))),
+    "full": Budget(seeds=tuple(range(1000, 1020))),
 }
 
 

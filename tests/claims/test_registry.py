@@ -1,0 +1,98 @@
+"""Registered claims, their lookup, and the stored evidence that belongs to them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hpcourse.claims import claims, find, load, paired_effect, verdict
+
+FOLDER = Path(__file__).parents[2] / "book" / "evidence"
+IDS = tuple(claims())
+
+
+def test_the_claims_of_the_learning_rate_part_are_registered():
+    part = {"saddle-escape", "schedule-beats-constant", "cosine-vs-step", "restarts-help"}
+    assert part | {"noise-helps"} <= set(IDS)
+
+
+def test_find_returns_the_claim_of_that_id():
+    assert all(find(claim_id).id == claim_id for claim_id in IDS)
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "message"),
+    [
+        ("cosine-vs-steps", r"did you mean cosine-vs-step\?.*claim_id='cosine-vs-steps'"),
+        ("zzz", "known: saddle-escape, .*claim_id='zzz'"),
+    ],
+)
+def test_unknown_ids_list_near_names(claim_id, message):
+    with pytest.raises(ValueError, match=message):
+        find(claim_id)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "Two Words"),
+        ("id", ""),
+        ("id", "größe"),
+        ("statement", "  "),
+        ("source", ""),
+        ("claimed", ()),
+        ("context", ("fixed",)),
+        ("direction", "sideways"),
+        ("smallest_effect", 0.0),
+        ("smallest_effect", float("nan")),
+    ],
+)
+def test_malformed_claims(field, value):
+    with pytest.raises(ValueError, match=f"Claim needs.*{field if field != 'context' else 'arms'}"):
+        replace(find("saddle-escape"), **{field: value})
+
+
+@pytest.fixture(params=IDS)
+def stored(request):
+    return load(request.param, FOLDER)
+
+
+def test_stored_evidence_is_of_the_registered_claim(stored):
+    claim = find(stored.claim)
+    for name in ("statement", "source", "reference", "metric", "unit", "direction"):
+        assert getattr(stored, name) == getattr(claim, name)
+    assert stored.smallest_effect == claim.smallest_effect
+    assert tuple(stored.arms) == claim.arms
+    assert stored.profile == "full"
+    assert len(stored.seeds) >= 20
+    assert all(len(values) == len(stored.seeds) for values in stored.arms.values())
+
+
+def test_stored_numbers_follow_from_the_stored_raw_values(stored):
+    for comparison in stored.comparisons:
+        better, worse = stored.arms[comparison.arm], stored.arms[stored.reference]
+        if stored.direction == "lower":
+            better, worse = worse, better
+        result = paired_effect(better, worse, confidence=stored.confidence)
+        expected = (result.effect, result.low, result.high, result.p_value)
+        found = (comparison.effect, comparison.low, comparison.high, comparison.p_value)
+        assert found == pytest.approx(expected, rel=1e-6)
+        assert comparison.verdict == verdict(
+            comparison.effect,
+            comparison.low,
+            comparison.high,
+            stored.smallest_effect,
+            caveats=comparison.caveats,
+        )
+
+
+def test_stored_arms_had_equal_budgets_and_interior_rates(stored):
+    best = stored.settings.get("best_rate", {})
+    scores = stored.settings.get("validation_loss_by_rate", {})
+    assert {len(row) for row in scores.values()} <= {len(stored.settings.get("rates", ()))}
+    for rate in best.values():
+        assert stored.settings["rates"][0] < rate < stored.settings["rates"][-1]
+
+
+def test_stored_files_stay_small(stored):
+    assert (FOLDER / f"{stored.claim}.json").stat().st_size < 200_000

@@ -1,0 +1,122 @@
+"""Profiles, reading stored evidence, and the command line, on an experiment that costs nothing."""
+
+import pytest
+
+from hpcourse.claims import Claim, Outcome, judge, learning_rate, load, profile, run
+from hpcourse.claims.__main__ import main
+
+CALLS = []
+
+
+def experiment(profile):
+    CALLS.append(profile)
+    return Outcome(
+        seeds=(1, 2, 3),
+        arms={"new": [3.0, 3.5, 4.1], "old": [1.0, 1.4, 2.0]},
+        device="cpu",
+        seconds=0.1,
+    )
+
+
+TOY = Claim(
+    id="new-beats-old",
+    statement="New is better than old.",
+    source="a test",
+    claimed=("new",),
+    reference="old",
+    metric="score",
+    unit="points",
+    direction="higher",
+    smallest_effect=1.0,
+    experiment=experiment,
+)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setattr(learning_rate, "CLAIMS", (TOY,))
+    CALLS.clear()
+
+
+def test_run_is_the_experiment_judged():
+    evidence = run("new-beats-old", "full")
+    assert CALLS == ["full"]
+    assert evidence == judge(TOY, "full", experiment("full"))
+    assert {"python", "hpcourse", "numpy", "scipy", "torch"} == set(evidence.versions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("new-beats-older",), "did you mean new-beats-old"),
+        (("new-beats-old", "fast"), "profile='fast'"),
+    ],
+)
+def test_bad_requests_are_refused_before_any_work(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run(*arguments)
+    assert CALLS == []
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, "quick"), ("", "quick"), ("full", "full")])
+def test_profile_follows_the_environment(monkeypatch, value, expected):
+    monkeypatch.delenv("HPCOURSE_PROFILE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HPCOURSE_PROFILE", value)
+    assert profile() == expected
+
+
+def test_unknown_profile_in_the_environment(monkeypatch):
+    monkeypatch.setenv("HPCOURSE_PROFILE", "slow")
+    with pytest.raises(ValueError, match="HPCOURSE_PROFILE='slow'"):
+        profile()
+
+
+def test_load_reads_what_was_written(tmp_path):
+    evidence = run("new-beats-old")
+    evidence.write(tmp_path)
+    assert load("new-beats-old", tmp_path) == evidence
+    with pytest.raises(FileNotFoundError, match="saddle-escape"):
+        load("saddle-escape", tmp_path)
+    with pytest.raises(ValueError, match="no such claim"):
+        load("../new-beats-old", tmp_path)
+
+
+def test_command_line_runs_shows_and_lists(tmp_path, capsys):
+    folder = ["--folder", str(tmp_path)]
+    assert main(["run", "new-beats-old", "--profile", "full", *folder]) == 0
+    assert CALLS == ["full"]
+    summary = load("new-beats-old", tmp_path).summary()
+    assert capsys.readouterr().out.startswith(summary)
+    assert main(["show", "new-beats-old", *folder]) == 0
+    assert capsys.readouterr().out == f"{summary}\n"
+    assert main(["list"]) == 0
+    assert "new-beats-old: New is better than old. (a test)" in capsys.readouterr().out
+
+
+def test_command_line_takes_the_profile_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPCOURSE_PROFILE", "full")
+    assert main(["run", "new-beats-old", "--folder", str(tmp_path)]) == 0
+    assert CALLS == ["full"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "new-beats-old"], "new-beats-old.json"),
+        (["run", "newer"], "no such claim"),
+        (["run", "new-beats-old", "--profile", "fast"], "profile='fast'"),
+    ],
+)
+def test_command_line_errors_are_one_line_and_a_status(tmp_path, capsys, arguments, message):
+    assert main([*arguments, "--folder", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_command_line_needs_a_command(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "required" in capsys.readouterr().err
