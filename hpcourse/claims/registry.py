@@ -100,7 +100,7 @@ class Claim:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """All arms: claimed, reference, context."""
+        """All arms, the claimed ones first, then the reference and the context."""
         return (*self.claimed, self.reference, *self.context)
 
 

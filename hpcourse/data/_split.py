@@ -46,7 +46,7 @@ def stratified_rows(
         where: Name of the caller for error messages.
 
     Returns:
-        Row numbers of train, validation and test: disjoint, together all of 0 ... n - 1.
+        Row numbers of train, validation and test, disjoint and together all of 0 ... n - 1.
 
     Raises:
         ValueError: If `y` is empty, a fraction is out of range, or a part that should have

@@ -145,9 +145,9 @@ def classify(
 ) -> CriticalPoint:
     """Tell whether `x` (n,) is a minimum, a maximum or a saddle of `f`.
 
-    With r = max |eigenvalue|, an eigenvalue counts as zero when it is at most `eigenvalue_tol` r
-    in magnitude, and the gradient when its norm is at most `gradient_tol` r max(1, |x|): a move of
-    `x` by that relative amount explains it. Both rules stay the same when the loss is rescaled.
+    With r = `max |eigenvalue|`, an eigenvalue counts as zero when it is at most `eigenvalue_tol` r
+    in magnitude, and the gradient when its norm is at most `gradient_tol` `r max(1, |x|)`: a move
+    of `x` by that relative amount explains it. Both rules stay the same when the loss is rescaled.
     Why saddles matter: Dauphin et al., "Identifying and attacking the saddle point problem in
     high-dimensional non-convex optimization" (2014).
 

@@ -83,9 +83,9 @@ def strict_saddle(curvature: float = 1.0) -> Surface:
     """x²/2 - c y²/2 + y⁴/4: a saddle at the origin with eigenvalues 1 and -c = -`curvature`.
 
     The minima lie at (0, ±√c) and are c²/4 lower. Near the origin descent with rate lr multiplies
-    y by 1 + lr c per step, so leaving it from y0 takes about log(√c / |y0|) / log(1 + lr c) steps,
-    and for ever from y0 = 0. Noise removes the "for ever" (Jin et al., "How to escape saddle
-    points efficiently", 2017).
+    y by 1 + lr c per step, so leaving it from y0 takes about `log(√c / |y0|) / log(1 + lr c)`
+    steps, and for ever from y0 = 0. Noise removes the "for ever" (Jin et al., "How to escape
+    saddle points efficiently", 2017).
 
     Raises:
         ValueError: If `curvature` is not above zero.

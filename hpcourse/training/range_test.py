@@ -81,7 +81,7 @@ class RangeTests:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the suggested rates' decimal logarithms: decades between seeds."""
+        """Standard deviation of the suggested rates' decimal logarithms, in decades over seeds."""
         return float(np.std(np.log10(self.suggestions), ddof=1))
 
 
