@@ -6,13 +6,13 @@
     >>> verdict(effect=0.9, low=0.5, high=1.3, smallest_effect=0.5)
     'holds'
 
-``run(claim_id)`` measures a claim now; ``load(claim_id, folder)`` reads what was measured before.
+``run(claim_id)`` measures a claim now; ``load(claim_id)`` reads what was measured before.
 The same from a shell: ``python -m hpcourse.claims run cosine-vs-step --profile full``.
 """
 
 from hpcourse.claims.evidence import Comparison, Evidence
 from hpcourse.claims.registry import Claim, Outcome, Profile, claims, find
-from hpcourse.claims.runner import judge, load, profile, run
+from hpcourse.claims.runner import evidence_folder, judge, load, profile, run
 from hpcourse.claims.statistics import (
     PairedEffect,
     Verdict,
@@ -33,6 +33,7 @@ __all__ = [
     "Tuning",
     "Verdict",
     "claims",
+    "evidence_folder",
     "find",
     "holm",
     "judge",

@@ -53,14 +53,38 @@ def run(claim_id: str, profile: str = "quick") -> Evidence:
     return judge(claim, checked, claim.experiment(checked))
 
 
-def load(claim_id: str, folder: Path | str) -> Evidence:
+def load(claim_id: str, folder: Path | str | None = None) -> Evidence:
     """Read the stored evidence ``<folder>/<claim_id>.json``.
+
+    Args:
+        claim_id: Id of a registered claim.
+        folder: Where evidence is kept; `evidence_folder` if None.
 
     Raises:
         ValueError: If there is no such claim, or the file is not evidence.
         FileNotFoundError: If nothing is stored for the claim.
     """
-    return Evidence.read(Path(folder) / f"{find(claim_id).id}.json")
+    name = f"{find(claim_id).id}.json"
+    return Evidence.read(Path(evidence_folder() if folder is None else folder) / name)
+
+
+def evidence_folder() -> Path:
+    """The book's evidence: of the repository around the working directory, else the package's own.
+
+    Looks for ``book/evidence`` in the working directory and all folders above it, then beside the
+    package (a repository that was installed in place), then for the copy within an installed one.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    package = Path(__file__).resolve().parent
+    here = Path.cwd()
+    roots = (here, *here.parents, package.parents[1])
+    places = [*(root / "book" / "evidence" for root in roots), package / "stored"]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(f"no folder book/evidence at or above {here}: pass the folder")
 
 
 def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:

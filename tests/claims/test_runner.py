@@ -2,7 +2,17 @@
 
 import pytest
 
-from hpcourse.claims import Claim, Outcome, judge, learning_rate, load, profile, run
+from hpcourse.claims import (
+    Claim,
+    Outcome,
+    evidence_folder,
+    judge,
+    learning_rate,
+    load,
+    profile,
+    run,
+    runner,
+)
 from hpcourse.claims.__main__ import main
 
 CALLS = []
@@ -80,6 +90,27 @@ def test_load_reads_what_was_written(tmp_path):
         load("saddle-escape", tmp_path)
     with pytest.raises(ValueError, match="no such claim"):
         load("../new-beats-old", tmp_path)
+
+
+def test_load_finds_the_repository_around_the_working_directory(tmp_path, monkeypatch):
+    chapter = tmp_path / "book" / "training"
+    chapter.mkdir(parents=True)
+    evidence = run("new-beats-old")
+    evidence.write(tmp_path / "book" / "evidence")
+    monkeypatch.chdir(chapter)
+    assert evidence_folder() == tmp_path / "book" / "evidence"
+    assert load("new-beats-old") == evidence
+
+
+def test_evidence_of_an_installed_package_is_found_and_none_is_an_error(tmp_path, monkeypatch):
+    module = tmp_path / "site" / "hpcourse" / "claims" / "runner.py"
+    monkeypatch.setattr(runner, "__file__", str(module))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="pass the folder"):
+        evidence_folder()
+    stored = module.parent / "stored"
+    stored.mkdir(parents=True)
+    assert evidence_folder() == stored
 
 
 def test_command_line_runs_shows_and_lists(tmp_path, capsys):
