@@ -17,6 +17,7 @@ from hpcourse.diagnose.spectrum import Eigenpairs, extreme_eigenvalues
 from hpcourse.diagnose.stability import growth_factor, largest_stable_lr
 from hpcourse.diagnose.surfaces import (
     Descent,
+    Loss,
     Surface,
     descend,
     double_well,
@@ -30,6 +31,7 @@ __all__ = [
     "Descent",
     "Eigenpairs",
     "FlatLoss",
+    "Loss",
     "Surface",
     "classify",
     "dense_hessian",
