@@ -92,7 +92,7 @@ def arms(steps: int) -> dict[str, Arm]:
         # From ten times the small rate down to it, again and again.
         "raised": Arm(schedule=cosine_decay_restarts(10 * RATE, 100, t_mul=1.0, alpha=0.1)),
         "momentum": Arm(momentum=0.9),
-        # Its length over all 1,210 parameters, 0.35, is that of a gradient in ordinary training.
+        # Its length over the 1,210 parameters, 0.35, is that of the gradient at an ordinary start.
         "noise": Arm(noise=0.01),
         "small-batches": Arm(small_batches=True),
         "decayed": Arm(schedule=cosine_decay(RATE, steps)),
