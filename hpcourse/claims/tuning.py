@@ -2,6 +2,10 @@
 
 All arms see the same candidates and the same tuning seeds: one call scores the whole product of
 arms and rates. Where any arm's best rate lies at an edge, the grid is widened for all of them.
+
+Tuning is itself a matter of luck: with few tuning seeds a flat optimum is found here or there by
+chance, and an experiment that tunes once compares two lucky draws. So tuning is repeated: every
+final run has a draw of tuning seeds of its own and trains at the rate that this draw finds best.
 """
 
 import math
@@ -9,10 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from hpcourse._check import require, require_count, require_positive
 
 Member = tuple[str, float]  # arm, learning rate
-Score = Callable[[Sequence[Member]], Sequence[float]]  # mean validation loss, lower is better
+# Validation losses of each member, one for each tuning seed; lower is better.
+Score = Callable[[Sequence[Member]], Sequence[Sequence[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +28,39 @@ class Tuning:
 
     Attributes:
         rates: All candidates, ascending; every arm was scored at each of them.
-        scores: Score of each arm at each candidate; infinite where training diverged.
-        best: Best rate of each arm.
+        scores: Mean score of each arm at each candidate over all tuning seeds; infinite where
+            training diverged.
+        best: Best rate of each arm, one for each draw of tuning seeds.
         widened: How many times the grid was widened.
-        at_edge: Arms whose best rate still lies at an edge of the grid.
+        at_edge: Arms whose best rate still lies at an edge of the grid for some draw.
     """
 
     rates: tuple[float, ...]
     scores: Mapping[str, tuple[float, ...]]
-    best: Mapping[str, float]
+    best: Mapping[str, tuple[float, ...]]
     widened: int
     at_edge: tuple[str, ...]
+
+
+def seed_draws(count: int, size: int, draws: int, *, seed: int = 0) -> tuple[tuple[int, ...], ...]:
+    """Draw `size` of `count` tuning seeds without replacement, `draws` times.
+
+    Returns:
+        Positions of the seeds drawn, ascending; `draws` tuples of `size`.
+
+    Raises:
+        ValueError: Unless ``1 <= size <= count`` and ``draws >= 1``.
+
+    Examples:
+        >>> seed_draws(4, 4, 2)
+        ((0, 1, 2, 3), (0, 1, 2, 3))
+    """
+    require_count("seed_draws", count=count, size=size, draws=draws)
+    require(size <= count, f"seed_draws needs size <= count={count}", size=size)
+    rng = np.random.default_rng(seed)
+    return tuple(
+        tuple(sorted(rng.choice(count, size, replace=False).tolist())) for _ in range(draws)
+    )
 
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -58,55 +87,65 @@ def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
 
 
 def tune(
-    arms: Sequence[str], rates: Sequence[float], score: Score, *, widenings: int = 3
+    arms: Sequence[str],
+    rates: Sequence[float],
+    score: Score,
+    *,
+    draws: Sequence[Sequence[int]],
+    widenings: int = 3,
 ) -> Tuning:
-    """Find each arm's best rate on one shared grid, widening it while a best rate lies at an edge.
+    """Find each arm's best rates on one shared grid, widening it while one lies at an edge.
 
     Args:
         arms: Names of the arms.
         rates: Candidates, ascending, at equal ratios.
-        score: Mean validation loss over the tuning seeds of each (arm, rate) that it is given;
-            not finite means diverged.
+        score: Validation loss of each (arm, rate) that it is given, one for each tuning seed; not
+            finite means diverged.
+        draws: Positions of the tuning seeds by which each best rate is chosen.
         widenings: How many times the grid may grow, by one candidate at each edge concerned.
 
     Raises:
-        ValueError: If there is no arm, fewer than two rates, or an arm diverges at every rate.
+        ValueError: If there is no arm, no draw, fewer than two rates, or an arm diverges at every
+            rate.
 
     Examples:
-        >>> optimum = {"a": 0.5, "b": 0.125}  # that of "a" lies beyond the first grid
-        >>> def score(members):
-        ...     return [abs(math.log(rate / optimum[arm])) for arm, rate in members]
-        >>> tuning = tune(["a", "b"], [0.0625, 0.125, 0.25], score)
-        >>> tuning.best, tuning.rates, tuning.widened
-        ({'a': 0.5, 'b': 0.125}, (0.0625, 0.125, 0.25, 0.5, 1.0), 2)
+        >>> def score(members):  # the best rate of "a" is 1, beyond the first grid
+        ...     return [[abs(math.log(r / (1.0 if arm == "a" else 0.25)))] for arm, r in members]
+        >>> tuning = tune(["a", "b"], [0.125, 0.25, 0.5], score, draws=[[0]])
+        >>> tuning.best["a"], tuning.best["b"], tuning.widened, len(tuning.rates)
+        ((1.0,), (0.25,), 2, 5)
     """
     require(len(arms) > 0, "tune needs an arm", arms=arms)
+    require(len(draws) > 0, "tune needs a draw of tuning seeds", draws=draws)
     grid = list(rates)
     rising = len(grid) >= 2 and grid[0] > 0 and all(a < b for a, b in pairwise(grid))
     require(rising, "tune needs two or more rates, positive and ascending", rates=rates)
-    scores: dict[Member, float] = {}
+    scores: dict[Member, Sequence[float]] = {}
     new, widened = grid, 0
     while new:
         members = [(arm, rate) for arm in arms for rate in new]
-        scores.update(zip(members, map(_finite_or_inf, score(members)), strict=True))
+        scores.update(zip(members, score(members), strict=True))
         grid = sorted({rate for _, rate in scores})
-        best = {arm: min(grid, key=lambda rate: scores[arm, rate]) for arm in arms}
-        for arm in arms:
-            require(
-                math.isfinite(scores[arm, best[arm]]),
-                "tune: an arm diverges at every rate",
-                arm=arm,
-                rates=grid,
-            )
-        new = _beyond(grid, set(best.values())) if widened < widenings else []
+        best = {arm: tuple(_best(arm, grid, scores, draw) for draw in draws) for arm in arms}
+        new = _beyond(grid, set().union(*best.values())) if widened < widenings else []
         widened += bool(new)
     return Tuning(
         rates=tuple(grid),
-        scores={arm: tuple(scores[arm, rate] for rate in grid) for arm in arms},
+        scores={arm: tuple(_mean(scores[arm, rate]) for rate in grid) for arm in arms},
         best=best,
         widened=widened,
-        at_edge=tuple(arm for arm in arms if best[arm] in (grid[0], grid[-1])),
+        at_edge=tuple(arm for arm in arms if {grid[0], grid[-1]} & set(best[arm])),
     )
+
+
+def _best(
+    arm: str, grid: Sequence[float], scores: Mapping[Member, Sequence[float]], draw: Sequence[int]
+) -> float:
+    """The rate with the lowest mean score over the seeds drawn, the lowest of equals."""
+    means = [_mean([scores[arm, rate][position] for position in draw]) for rate in grid]
+    lowest = min(means)
+    require(lowest < math.inf, "tune: an arm diverges at every rate", arm=arm, rates=grid)
+    return grid[means.index(lowest)]
 
 
 def _beyond(grid: Sequence[float], best: set[float]) -> list[float]:
@@ -116,5 +155,7 @@ def _beyond(grid: Sequence[float], best: set[float]) -> list[float]:
     return below + above
 
 
-def _finite_or_inf(value: float) -> float:
-    return value if math.isfinite(value) else math.inf
+def _mean(losses: Sequence[float]) -> float:
+    """The mean; infinite as soon as one run diverged."""
+    mean = sum(losses) / len(losses)
+    return mean if math.isfinite(mean) else math.inf

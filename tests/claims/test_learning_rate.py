@@ -14,7 +14,9 @@ from hpcourse.data import batches, mnist1d
 from hpcourse.models import mlp
 from hpcourse.schedules import constant, cosine_decay
 
-TINY = Budget(rates=(0.02, 0.06, 0.18), tuning_seeds=(100,), seeds=(0, 1), epochs=1)
+TINY = Budget(
+    rates=(0.02, 0.06, 0.18), tuning_seeds=(100, 101), tuning_size=1, seeds=(0, 1), epochs=1
+)
 SHARED = ("schedule-beats-constant", "cosine-vs-step", "restarts-help", "noise-helps")
 
 
@@ -35,6 +37,7 @@ def test_every_arm_gets_the_same_budget(study):
     assert set(study.tuning.scores) == set(ARMS) == set(study.runs)
     assert {len(row) for row in study.tuning.scores.values()} == {len(study.tuning.rates)}
     assert {len(runs) for runs in study.runs.values()} == {len(TINY.seeds)}
+    assert {len(rates) for rates in study.tuning.best.values()} == {len(TINY.seeds)}
     assert {len(run.losses) for runs in study.runs.values() for run in runs} == {TINY.epochs}
 
 
@@ -115,9 +118,8 @@ def test_evidence_of_each_claim(tiny_budget, study, claim_id):
     assert evidence.settings["tuning_runs_per_arm"] == len(study.tuning.rates)
     for arm, values in evidence.arms.items():
         assert values == pytest.approx([r.losses[-1][1] for r in study.runs[arm]], rel=1e-6)
-        assert evidence.settings["best_rate"][arm] == pytest.approx(
-            study.tuning.best[arm], rel=1e-5
-        )
+        rates = evidence.settings["best_rates"][arm]
+        assert rates == pytest.approx(study.tuning.best[arm], rel=1e-5)
         curve = evidence.curves["test loss (nats)"][arm]
         assert [seed[-1] for seed in curve] == pytest.approx(values, rel=1e-3)
     assert all(0 < v < 100 for row in evidence.measures["test accuracy (%)"].values() for v in row)
@@ -137,5 +139,5 @@ def test_divergence_and_edges_are_told(tiny_budget, study, monkeypatch):
     assert evidence.curves["test loss (nats)"]["cosine"][1] == [None]
     assert set(evidence.caveats) == {
         "1 runs of cosine diverged and count as chance",
-        "best learning rate of constant at the edge of its range",
+        "a best learning rate of constant at the edge of its range",
     }
