@@ -4,16 +4,22 @@ The wheel stands in for the repository: it is built from the working tree, and t
 repository in the cell is replaced by its path.
 """
 
+import ast
 import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import notebooks
 import pytest
-from notebook_rules import INSTALL, tags
+from notebook_rules import INSTALL, code_cells, tags
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = notebooks.notebook_paths(ROOT)
@@ -21,8 +27,8 @@ ADDRESS = f"git+{notebooks.repository(ROOT).url}"
 
 
 def install_cell(path: Path) -> str:
-    (cell,) = [cell for cell in notebooks.read(path).cells if INSTALL in tags(cell)]
-    return cell.source
+    cells = [cell for cell in notebooks.read(path).cells if INSTALL in tags(cell)]
+    return "\n".join(cell.source for cell in cells)
 
 
 def run(folder: Path, *command: object) -> str:
@@ -90,3 +96,41 @@ def test_the_cell_installs_the_package_once(cell, wheel, python, tmp_path):
 
     # Now that the package is there, the same cell must not even try to install.
     assert run(tmp_path, *ipython, second) == ""
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the top-level names of the modules that a notebook imports."""
+    for cell in code_cells(notebooks.read(path)):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield str(node.module).split(".")[0]
+
+
+def installed_by_the_cell() -> set[str]:
+    """Names of the distributions that come with `hpcourse[data]`, directly or not."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    waiting = [*project["dependencies"], *project["optional-dependencies"]["data"]]
+    found: set[str] = set()
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        here = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if here and name not in found:
+            found.add(name)
+            waiting.extend(requires(name) or [])
+    return found
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_page_imports_only_what_the_cell_installs(path):
+    known = {*sys.stdlib_module_names, "hpcourse", "IPython"}
+    needs = set(notebooks.read(path).metadata.get("hpcourse", {}).get("needs", []))
+    sources, installed = packages_distributions(), installed_by_the_cell()
+    missing = {
+        module
+        for module in set(imported(path)) - known - needs
+        if not installed & {canonicalize_name(name) for name in sources.get(module, [])}
+    }
+    assert missing == set(), "on Colab these modules would be missing"

@@ -29,8 +29,5 @@ def test_a_checked_output_that_differs_fails(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     verdicts = re.findall(r"^(PASSED|FAILED) page\.ipynb::Cell (\d)", done.stdout, re.MULTILINE)
-    assert sorted(verdicts, key=itemgetter(1)) == [
-        ("PASSED", "0"),
-        ("FAILED", "1"),
-        ("PASSED", "2"),
-    ]
+    outcomes = [outcome for outcome, _ in sorted(verdicts, key=itemgetter(1))]
+    assert outcomes == ["PASSED", "FAILED", "PASSED"]
