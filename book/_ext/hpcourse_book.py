@@ -37,7 +37,10 @@ def skip_pages(app: Sphinx, config: Config) -> None:
 def mock_missing(app: Sphinx, config: Config) -> None:
     """Let the API pages do without the optional libraries, but only where they are missing."""
     missing = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
-    config.autodoc_mock_imports = [*config.autodoc_mock_imports, *missing]
+    if missing:
+        config.autodoc_mock_imports = [*config.autodoc_mock_imports, *missing]
+        # A class with a mocked decorator is shown well enough, though not without a warning.
+        config.suppress_warnings = [*config.suppress_warnings, "autodoc"]
 
 
 def skip_field_aliases(
