@@ -44,7 +44,7 @@ def mock_missing(app: Sphinx, config: Config) -> None:
 
 
 def skip_field_aliases(
-    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+    app: Sphinx, what: str, name: str, member: object, *_: object
 ) -> bool | None:
     """Leave out the fields of named tuples, whose docstring only counts them."""
     return True if (member.__doc__ or "").startswith("Alias for field number") else None
