@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from platform import machine
 
 import torch
 from torch import Tensor, nn
@@ -97,19 +98,27 @@ def own_batches(
 
 
 @contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Treat denormal floats as zero on the CPU: decayed momenta are slow to compute otherwise."""
+def steady_cpu() -> Iterator[None]:
+    """One thread, and denormal floats as zero, inside the ``with``.
+
+    One thread adds in one order, so that the results do not depend on how many cores there are,
+    and notebooks that run side by side do not wait for each other's threads; programs this small
+    gain little from more. Decayed momenta become denormal, which is slow to compute with.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words, such as ``cpu, 2 threads`` or ``cuda, NVIDIA H200``."""
+    """The device in words, such as ``cuda, NVIDIA H200``; of a CPU what decides its rounding."""
     if device.type == "cuda":
         return f"cuda, {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":
-        return f"cpu, {torch.get_num_threads()} threads"
+        return f"cpu, {machine()}, {torch.backends.cpu.get_cpu_capability()}, one thread"
     return device.type
