@@ -103,9 +103,10 @@ class Evidence:
     versions: Mapping[str, str]
 
     def summary(self) -> str:
-        """One line: verdict, effect with interval, seeds, p-value and profile."""
+        """One line: verdict with caveats, effect with interval, seeds, p-value and profile."""
+        caveats = f" ({'; '.join(self.caveats)})" if self.caveats else ""
         return (
-            f"{self.claim}: {self.verdict}; {self.arm} against {self.reference} "
+            f"{self.claim}: {self.verdict}{caveats}; {self.arm} against {self.reference} "
             f"{self.effect:+.3g} {self.unit} [{self.low:+.3g}, {self.high:+.3g}] "
             f"(positive supports the claim; {len(self.seeds)} seeds, p = {self.p_value:.2g}, "
             f"{self.profile} profile)"

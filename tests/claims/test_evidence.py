@@ -62,6 +62,7 @@ def test_caveats_reach_verdict_and_record():
     noted = judge(CLAIM, "full", replace(OUTCOME, caveats=flawed))
     assert (noted.arm, noted.verdict) == ("warm", "holds with a caveat")
     assert noted.caveats == ("one run diverged",)
+    assert "holds with a caveat (one run diverged); warm" in noted.summary()
     assert [c.caveats for c in noted.comparisons] == [("one run diverged",), (), ("context",)]
     reference = judge(CLAIM, "full", replace(OUTCOME, caveats={"cold": ["at the edge"]}))
     assert (reference.arm, reference.caveats) == ("hot", ("at the edge",))
