@@ -21,7 +21,7 @@ from hpcourse.claims.statistics import (
     sign_flip_p_value,
     verdict,
 )
-from hpcourse.claims.tuning import Tuning, log_grid, seed_draws, tune
+from hpcourse.claims.tuning import Tuning, log_grid, tune
 
 __all__ = [
     "Claim",
@@ -42,7 +42,6 @@ __all__ = [
     "paired_effect",
     "profile",
     "run",
-    "seed_draws",
     "sign_flip_p_value",
     "tune",
     "verdict",

@@ -12,9 +12,9 @@ seeds were chosen in trials with other seeds):
 - Tuning: every arm gets the same candidate rates and tuning seeds; the lowest mean validation loss
   at the end of training wins. While any arm's best rate lies at an edge of the grid, the grid
   grows for all arms; an arm still at an edge becomes a caveat.
-- Every final run has a tuning of its own, on tuning seeds drawn for it from a common pool and
-  shared by all arms. The optima are flat and differ by as little as some arms do, so that tuning
-  once would compare two draws of luck.
+- Every final run has a tuning of its own, on tuning seeds that no other final run uses and all arms
+  share. The optima are flat and differ by as little as some arms do, so that tuning once would
+  compare two draws of luck.
 - Final runs: fresh seeds, the tuned rate, no early stopping. A seed decides the initial weights,
   the order of the data and the noise of the noisy schedule; arms share it, hence the pairing.
 - Metric: cross-entropy on the test part in nats after the last step. It is the quantity that was
@@ -24,8 +24,7 @@ seeds were chosen in trials with other seeds):
   rate can leave a network that is more often right and yet more overconfident.
 - A final run that diverges counts as chance level, ln 10 nats, and becomes a caveat.
 
-The interval covers the luck of the final seeds, and that of the tuning as far as a pool of tuning
-seeds shows it; the data set is one.
+The interval covers the luck of the final seeds and of the tuning seeds; the data set is one.
 """
 
 import math
@@ -36,7 +35,7 @@ from functools import cache, partial
 
 from hpcourse.claims._compute import Run, device_name, steady_cpu, train_runs
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.tuning import Member, Tuning, log_grid, seed_draws, tune
+from hpcourse.claims.tuning import Member, Tuning, log_grid, tune
 from hpcourse.data import TensorDataset, batches, mnist1d
 from hpcourse.models import mlp
 from hpcourse.schedules import (
@@ -80,22 +79,26 @@ class Budget:
 
     Attributes:
         rates: First candidates for the learning rate, ascending at equal ratios.
-        tuning_seeds: Pool of seeds of the runs that choose the rates.
-        tuning_size: Seeds of the pool by which one rate is chosen.
-        seeds: Seeds of the runs that are reported.
+        tuning_size: Runs at each rate by which one best rate is chosen.
+        seeds: Seeds of the runs that are reported; each has `tuning_size` tuning seeds of its own.
         epochs: Length of every run.
     """
 
     rates: tuple[float, ...]
-    tuning_seeds: tuple[int, ...]
     tuning_size: int
     seeds: tuple[int, ...]
     epochs: int = 14
 
     @property
-    def draws(self) -> tuple[tuple[int, ...], ...]:
-        """Positions in the pool of the tuning seeds of each final run."""
-        return seed_draws(len(self.tuning_seeds), self.tuning_size, len(self.seeds))
+    def groups(self) -> tuple[range, ...]:
+        """Positions among the tuning seeds of those that belong to each final run."""
+        size = self.tuning_size
+        return tuple(range(i * size, (i + 1) * size) for i in range(len(self.seeds)))
+
+    @property
+    def tuning_seeds(self) -> tuple[int, ...]:
+        """Seeds of the runs that choose the rates, all above those of the final runs."""
+        return _seeds(max(self.seeds) + 1, self.tuning_size * len(self.seeds))
 
 
 def _seeds(first: int, count: int) -> tuple[int, ...]:
@@ -103,18 +106,8 @@ def _seeds(first: int, count: int) -> tuple[int, ...]:
 
 
 BUDGETS: dict[Profile, Budget] = {
-    "quick": Budget(
-        rates=log_grid(0.02, 0.64, 5),
-        tuning_seeds=_seeds(200, 3),
-        tuning_size=2,
-        seeds=_seeds(2000, 5),
-    ),
-    "full": Budget(
-        rates=log_grid(0.02, 0.64, 11),
-        tuning_seeds=_seeds(200, 30),
-        tuning_size=5,
-        seeds=_seeds(2000, 60),
-    ),
+    "quick": Budget(rates=log_grid(0.02, 0.64, 5), tuning_size=1, seeds=_seeds(3000, 5)),
+    "full": Budget(rates=log_grid(0.02, 0.64, 11), tuning_size=3, seeds=_seeds(3000, 24)),
 }
 
 
@@ -136,7 +129,7 @@ def schedule_study(budget: Budget) -> Study:
     data = mnist1d().tensors(where)
     with steady_cpu():
         score = partial(_validation_losses, data, budget)
-        tuning = tune(tuple(ARMS), budget.rates, score, draws=budget.draws)
+        tuning = tune(tuple(ARMS), budget.rates, score, groups=budget.groups)
         jobs = [
             (arm, rate, seed)
             for arm in ARMS

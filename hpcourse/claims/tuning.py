@@ -5,15 +5,14 @@ arms and rates. Where any arm's best rate lies at an edge, the grid is widened f
 
 Tuning is itself a matter of luck: with few tuning seeds a flat optimum is found here or there by
 chance, and an experiment that tunes once compares two lucky draws. So tuning is repeated: every
-final run has a draw of tuning seeds of its own and trains at the rate that this draw finds best.
+final run has tuning seeds of its own and trains at the rate that these find best. The final runs
+are then independent of each other, and the spread between them contains the luck of the tuning.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
 
 from hpcourse._check import require, require_count, require_positive
 
@@ -30,9 +29,9 @@ class Tuning:
         rates: All candidates, ascending; every arm was scored at each of them.
         scores: Mean score of each arm at each candidate over all tuning seeds; infinite where
             training diverged.
-        best: Best rate of each arm, one for each draw of tuning seeds.
+        best: Best rate of each arm, one for each group of tuning seeds.
         widened: How many times the grid was widened.
-        at_edge: Arms whose best rate still lies at an edge of the grid for some draw.
+        at_edge: Arms whose best rate still lies at an edge of the grid for some group.
     """
 
     rates: tuple[float, ...]
@@ -40,27 +39,6 @@ class Tuning:
     best: Mapping[str, tuple[float, ...]]
     widened: int
     at_edge: tuple[str, ...]
-
-
-def seed_draws(count: int, size: int, draws: int, *, seed: int = 0) -> tuple[tuple[int, ...], ...]:
-    """Draw `size` of `count` tuning seeds without replacement, `draws` times.
-
-    Returns:
-        Positions of the seeds drawn, ascending; `draws` tuples of `size`.
-
-    Raises:
-        ValueError: Unless ``1 <= size <= count`` and ``draws >= 1``.
-
-    Examples:
-        >>> seed_draws(4, 4, 2)
-        ((0, 1, 2, 3), (0, 1, 2, 3))
-    """
-    require_count("seed_draws", count=count, size=size, draws=draws)
-    require(size <= count, f"seed_draws needs size <= count={count}", size=size)
-    rng = np.random.default_rng(seed)
-    return tuple(
-        tuple(sorted(rng.choice(count, size, replace=False).tolist())) for _ in range(draws)
-    )
 
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -91,7 +69,7 @@ def tune(
     rates: Sequence[float],
     score: Score,
     *,
-    draws: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
     widenings: int = 3,
 ) -> Tuning:
     """Find each arm's best rates on one shared grid, widening it while one lies at an edge.
@@ -101,22 +79,22 @@ def tune(
         rates: Candidates, ascending, at equal ratios.
         score: Validation loss of each (arm, rate) that it is given, one for each tuning seed; not
             finite means diverged.
-        draws: Positions of the tuning seeds by which each best rate is chosen.
+        groups: Positions of the tuning seeds by which each best rate is chosen.
         widenings: How many times the grid may grow, by one candidate at each edge concerned.
 
     Raises:
-        ValueError: If there is no arm, no draw, fewer than two rates, or an arm diverges at every
+        ValueError: If there is no arm, no group, fewer than two rates, or an arm diverges at every
             rate.
 
     Examples:
         >>> def score(members):  # the best rate of "a" is 1, beyond the first grid
         ...     return [[abs(math.log(r / (1.0 if arm == "a" else 0.25)))] for arm, r in members]
-        >>> tuning = tune(["a", "b"], [0.125, 0.25, 0.5], score, draws=[[0]])
+        >>> tuning = tune(["a", "b"], [0.125, 0.25, 0.5], score, groups=[[0]])
         >>> tuning.best["a"], tuning.best["b"], tuning.widened, len(tuning.rates)
         ((1.0,), (0.25,), 2, 5)
     """
     require(len(arms) > 0, "tune needs an arm", arms=arms)
-    require(len(draws) > 0, "tune needs a draw of tuning seeds", draws=draws)
+    require(len(groups) > 0, "tune needs a group of tuning seeds", groups=groups)
     grid = list(rates)
     rising = len(grid) >= 2 and grid[0] > 0 and all(a < b for a, b in pairwise(grid))
     require(rising, "tune needs two or more rates, positive and ascending", rates=rates)
@@ -126,7 +104,7 @@ def tune(
         members = [(arm, rate) for arm in arms for rate in new]
         scores.update(zip(members, score(members), strict=True))
         grid = sorted({rate for _, rate in scores})
-        best = {arm: tuple(_best(arm, grid, scores, draw) for draw in draws) for arm in arms}
+        best = {arm: tuple(_best(arm, grid, scores, group) for group in groups) for arm in arms}
         new = _beyond(grid, set().union(*best.values())) if widened < widenings else []
         widened += bool(new)
     return Tuning(
@@ -139,10 +117,10 @@ def tune(
 
 
 def _best(
-    arm: str, grid: Sequence[float], scores: Mapping[Member, Sequence[float]], draw: Sequence[int]
+    arm: str, grid: Sequence[float], scores: Mapping[Member, Sequence[float]], group: Sequence[int]
 ) -> float:
-    """The rate with the lowest mean score over the seeds drawn, the lowest of equals."""
-    means = [_mean([scores[arm, rate][position] for position in draw]) for rate in grid]
+    """The rate with the lowest mean score over the group's seeds, the lowest of equals."""
+    means = [_mean([scores[arm, rate][position] for position in group]) for rate in grid]
     lowest = min(means)
     require(lowest < math.inf, "tune: an arm diverges at every rate", arm=arm, rates=grid)
     return grid[means.index(lowest)]

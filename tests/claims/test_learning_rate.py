@@ -14,9 +14,7 @@ from hpcourse.data import batches, mnist1d
 from hpcourse.models import mlp
 from hpcourse.schedules import constant, cosine_decay
 
-TINY = Budget(
-    rates=(0.02, 0.06, 0.18), tuning_seeds=(100, 101), tuning_size=1, seeds=(0, 1), epochs=1
-)
+TINY = Budget(rates=(0.02, 0.06, 0.18), tuning_size=1, seeds=(0, 1), epochs=1)
 SHARED = ("schedule-beats-constant", "cosine-vs-step", "restarts-help", "noise-helps")
 
 
@@ -50,6 +48,8 @@ def test_the_same_budget_gives_the_same_numbers(study):
 def test_profiles_use_fresh_seeds_for_the_final_runs():
     for budget in learning_rate.BUDGETS.values():
         assert not set(budget.tuning_seeds) & set(budget.seeds)
+        used = [position for group in budget.groups for position in group]
+        assert used == list(range(len(budget.tuning_seeds)))  # each by one final run
         assert len(budget.seeds) >= 5
     assert len(learning_rate.BUDGETS["full"].seeds) >= 20
 

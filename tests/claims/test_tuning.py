@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcourse.claims import log_grid, seed_draws, tune
+from hpcourse.claims import log_grid, tune
 
 GRID = (0.125, 0.25, 0.5, 1.0)
-ONCE = ((0,),)  # one draw, of the one tuning seed
+ONCE = ((0,),)  # one group, of the one tuning seed
 
 
 class Recorder:
@@ -29,7 +29,7 @@ class Recorder:
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(-7, 4), min_size=1))
 def test_every_arm_gets_the_same_candidates_once(exponents):
     score = Recorder({arm: 2.0**k for arm, k in exponents.items()})
-    tuning = tune(tuple(exponents), GRID, score, draws=ONCE, widenings=3)
+    tuning = tune(tuple(exponents), GRID, score, groups=ONCE, widenings=3)
     assert score.asked == Counter({(arm, rate): 1 for arm in exponents for rate in tuning.rates})
     assert all(len(row) == len(tuning.rates) for row in tuning.scores.values())
     for arm, k in exponents.items():
@@ -42,13 +42,13 @@ def test_every_arm_gets_the_same_candidates_once(exponents):
 
 
 def test_interior_best_rates_leave_the_grid_alone():
-    tuning = tune(("a", "b"), GRID, Recorder({"a": 0.25, "b": 0.5}), draws=ONCE)
+    tuning = tune(("a", "b"), GRID, Recorder({"a": 0.25, "b": 0.5}), groups=ONCE)
     assert (tuning.rates, tuning.widened, tuning.at_edge) == (GRID, 0, ())
 
 
 def test_one_arm_at_the_edge_widens_the_grid_for_all():
     score = Recorder({"a": 1.0, "b": 0.25})
-    tuning = tune(("a", "b"), GRID, score, draws=ONCE)
+    tuning = tune(("a", "b"), GRID, score, groups=ONCE)
     assert tuning.rates == (*GRID, 2.0)
     assert score.asked["b", 2.0] == 1
     assert tuning.at_edge == ()
@@ -60,14 +60,14 @@ def test_diverged_rates_are_never_chosen():
             [math.nan if rate > 0.3 else (math.inf if rate < 0.2 else 7.0)] for _, rate in members
         ]
 
-    tuning = tune(("a",), GRID, score, draws=ONCE)
+    tuning = tune(("a",), GRID, score, groups=ONCE)
     assert tuning.best == {"a": (0.25,)}
     assert tuning.scores["a"] == (math.inf, 7.0, math.inf, math.inf)
 
 
 def test_an_arm_that_always_diverges_is_an_error():
     with pytest.raises(ValueError, match="diverges at every rate, got arm='a'"):
-        tune(("a",), GRID, lambda members: [[math.nan]] * len(members), draws=ONCE)
+        tune(("a",), GRID, lambda members: [[math.nan]] * len(members), groups=ONCE)
 
 
 @pytest.mark.parametrize(
@@ -81,45 +81,24 @@ def test_an_arm_that_always_diverges_is_an_error():
 )
 def test_bad_input_is_refused_before_any_training(arms, rates, message):
     with pytest.raises(ValueError, match=message):
-        tune(arms, rates, lambda members: pytest.fail("nothing should be scored"), draws=ONCE)
+        tune(arms, rates, lambda members: pytest.fail("nothing should be scored"), groups=ONCE)
 
 
-def test_no_draw_is_refused():
-    with pytest.raises(ValueError, match=r"needs a draw of tuning seeds, got draws=\[\]"):
-        tune(("a",), GRID, lambda members: pytest.fail("nothing should be scored"), draws=[])
+def test_no_group_is_refused():
+    with pytest.raises(ValueError, match=r"needs a group of tuning seeds, got groups=\[\]"):
+        tune(("a",), GRID, lambda members: pytest.fail("nothing should be scored"), groups=[])
 
 
-def test_each_draw_chooses_by_its_own_seeds():
+def test_each_group_chooses_by_its_own_seeds():
     optima = (0.25, 0.5, 0.5)  # of the three tuning seeds
 
     def score(members):
         return [[math.log2(rate / best) ** 2 for best in optima] for _, rate in members]
 
-    tuning = tune(("a",), GRID, score, draws=[(0,), (1, 2), (0, 1, 2)])
+    tuning = tune(("a",), GRID, score, groups=[(0,), (1, 2), (0, 1, 2)])
     assert tuning.best["a"] == (0.25, 0.5, 0.5)
     means = [sum(math.log2(rate / best) ** 2 for best in optima) / 3 for rate in GRID]
     assert tuning.scores["a"] == pytest.approx(means)
-
-
-@given(st.integers(1, 8), st.data())
-def test_draws_hold_distinct_seeds_of_the_pool(count, data):
-    size = data.draw(st.integers(1, count))
-    found = seed_draws(count, size, 20, seed=3)
-    assert len(found) == 20
-    assert all(len(set(draw)) == size and set(draw) <= set(range(count)) for draw in found)
-    assert found == seed_draws(count, size, 20, seed=3)
-
-
-def test_every_seed_is_drawn_about_equally_often():
-    drawn = Counter(position for draw in seed_draws(10, 3, 2000) for position in draw)
-    assert len(drawn) == 10
-    # Binomial with n = 2000, p = 0.3: standard deviation 20.5; five of them on either side.
-    assert all(abs(times - 600) < 103 for times in drawn.values())
-
-
-def test_more_seeds_than_the_pool_has_are_refused():
-    with pytest.raises(ValueError, match="size <= count=3, got size=4"):
-        seed_draws(3, 4, 1)
 
 
 @given(st.floats(1e-4, 1.0), st.floats(1.5, 100), st.integers(2, 9))

@@ -94,7 +94,6 @@ def test_the_source_and_the_global_generator_are_left_alone():
 
 
 @pytest.mark.gpu
-@pytest.mark.gpu
 def test_the_order_is_the_same_on_a_gpu():
     x = torch.arange(100)
     made = list(batches(x.cuda(), x.cuda(), batch_size=32, seed=0, epochs=2))
