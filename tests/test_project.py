@@ -72,6 +72,14 @@ def test_importing_the_package_and_the_schedules_loads_no_framework():
     assert not {"torch", "tensorflow", "keras", "sklearn", "matplotlib"} & set(loaded)
 
 
+@pytest.mark.parametrize("file", ["README.md", "book/index.md"])
+def test_code_in_the_first_pages_runs(file):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, file, "exec"), {})
+
+
 def test_makefile_documents_every_command_of_the_readme():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for file in ("README.md", "CONTRIBUTING.md"):

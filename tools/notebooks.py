@@ -53,8 +53,18 @@ class Repository:
 
     def colab_link(self, page: str) -> str:
         """Return the address that opens `page`, a path inside the book, on Colab."""
-        name = self.url.removeprefix("https://github.com/")
-        return f"{self.colab}/github/{name}/blob/{self.branch}/{self.book}/{page}"
+        return f"{self.colab}/github/{self.name}/blob/{self.branch}/{self.book}/{page}"
+
+    @property
+    def name(self) -> str:
+        """OWNER/NAME."""
+        return self.url.removeprefix("https://github.com/")
+
+    @property
+    def pages(self) -> str:
+        """Return the address at which the publishing workflow puts the book."""
+        owner, _, name = self.name.partition("/")
+        return f"https://{owner}.github.io/{name}"
 
 
 def repository(root: Path) -> Repository:
@@ -146,10 +156,14 @@ def title(notebook: NotebookNode) -> str:
 
 
 def readme_links(root: Path, paths: Sequence[Path]) -> str:
-    """Return a Markdown list of the notebooks on Colab."""
+    """Return what the README says of addresses: the book, its notebooks on Colab, the package."""
     where = repository(root)
     pages = [(path.relative_to(root / "book").as_posix(), title(read(path))) for path in paths]
-    return "".join(f"- [{name}]({where.colab_link(page)})\n" for page, name in pages)
+    links = "".join(f"- [{name}]({where.colab_link(page)})\n" for page, name in pages)
+    return (
+        f"Read the book at <{where.pages}>, or open a page in Colab:\n\n{links}\n"
+        f'Install the package with `pip install "hpcourse[data] @ git+{where.url}"`.\n'
+    )
 
 
 def with_readme_links(text: str, links: str) -> str:

@@ -41,6 +41,7 @@ def test_every_test_exists(path):
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]} {row[1]}")
 def test_every_function_is_mentioned_in_a_test_named_beside_it(row):
-    functions, tests = re.findall(r"`~[\w.]+\.(\w+)`", row[3]), re.findall(r"`([\w/]+\.py)`", row[4])
+    functions = re.findall(r"`~[\w.]+\.(\w+)`", row[3])
+    tests = re.findall(r"`([\w/]+\.py)`", row[4])
     sources = "".join((ROOT / path).read_text(encoding="utf-8") for path in tests)
     assert [name for name in functions if not re.search(rf"\b{name}\b", sources)] == []
