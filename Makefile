@@ -9,7 +9,6 @@ NOTEBOOKS = $(shell find book -name '*.ipynb' -not -path '*/_build/*' -not -path
 stage = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
 export OMP_NUM_THREADS ?= 1
-export TQDM_DISABLE ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: book test unit notebook-test book-test lint notebooks record colab picture gpu-test lock clean
