@@ -107,7 +107,7 @@ def _seeds(first: int, count: int) -> tuple[int, ...]:
 
 BUDGETS: dict[Profile, Budget] = {
     "quick": Budget(rates=log_grid(0.02, 0.64, 5), tuning_size=1, seeds=_seeds(3000, 5)),
-    "full": Budget(rates=log_grid(0.02, 0.64, 11), tuning_size=3, seeds=_seeds(3000, 24)),
+    "full": Budget(rates=log_grid(0.02, 0.64, 11), tuning_size=3, seeds=_seeds(4000, 40)),
 }
 
 
