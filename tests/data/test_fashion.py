@@ -115,7 +115,10 @@ def test_debians_copy_comes_before_a_download(published, tmp_path, monkeypatch):
     assert cached_files() == []
 
 
-@pytest.mark.parametrize("damage", [b"no gzip at all", gzip.compress(b"another file")])
+DAMAGE = {"no gzip": b"no gzip at all", "another file": gzip.compress(b"another file", mtime=0)}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_download_is_reported_and_not_kept(published, tmp_path, damage):
     name = "train-labels-idx1-ubyte.gz"
     (tmp_path / "site" / name).write_bytes(damage)
