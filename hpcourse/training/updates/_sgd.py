@@ -1,28 +1,12 @@
-"""Optimisers as pure functions of one member's tensors, for `train_many`."""
-
-from collections.abc import Callable
+"""Stochastic gradient descent, plain, with momentum and with Nesterov momentum."""
 
 import torch
 from torch import Tensor
 
 from hpcourse._check import require
+from hpcourse.training.updates._base import State, Tensors, descended, with_l2
 
-__all__ = ["State", "Tensors", "Update", "sgd"]
-
-Tensors = dict[str, Tensor]
-"""Parameter name to tensor."""
-
-State = dict[str, Tensors]
-"""Name of a statistic, such as ``"velocity"``, to its tensors by parameter."""
-
-Update = Callable[..., tuple[Tensors, State]]
-"""One step of one member: ``update(params, grads, state, *, lr, ...)`` to new params and state.
-
-The state is empty at the first step. The keyword-only arguments are the hyperparameters it
-takes, as scalar tensors of the parameters' dtype; those with a default may be left out. It is
-batched over members by ``torch.func.vmap``, so it changes nothing in place and branches on
-values with ``torch.where`` only.
-"""
+__all__ = ["sgd"]
 
 
 def sgd(
@@ -67,11 +51,10 @@ def sgd(
         >>> round(params["w"].item(), 6)
         0.71
     """
-    if weight_decay is not None:
-        grads = {name: torch.addcmul(g, weight_decay, params[name]) for name, g in grads.items()}
+    grads = with_l2(params, grads, weight_decay)
     if momentum is None:
         require(nesterov is None, "sgd with nesterov needs momentum", momentum=momentum)
-        return _descend(params, grads, lr), state
+        return descended(params, grads, lr), state
     velocity = _velocity(grads, state, momentum, dampening)
     steps = velocity
     if nesterov is not None:
@@ -79,7 +62,7 @@ def sgd(
             name: torch.where(nesterov != 0, torch.addcmul(grads[name], momentum, v), v)
             for name, v in velocity.items()
         }
-    return _descend(params, steps, lr), {"velocity": velocity}
+    return descended(params, steps, lr), {"velocity": velocity}
 
 
 def _velocity(grads: Tensors, state: State, momentum: Tensor, dampening: Tensor | None) -> Tensors:
@@ -88,9 +71,4 @@ def _velocity(grads: Tensors, state: State, momentum: Tensor, dampening: Tensor 
     if dampening is not None:
         fresh = torch.where(momentum == 0, 1.0, 1.0 - dampening)
         grads = {name: fresh * g for name, g in grads.items()}
-    # addcmul multiplies and adds in one pass over memory, which is what an update costs.
     return {name: torch.addcmul(grads[name], momentum, v) for name, v in state["velocity"].items()}
-
-
-def _descend(params: Tensors, steps: Tensors, lr: Tensor) -> Tensors:
-    return {name: torch.addcmul(p, lr, steps[name], value=-1) for name, p in params.items()}
