@@ -1,24 +1,26 @@
 """What a claim is, and the list of all claims of the book.
 
-A claim is data: a frozen record beside the experiment that measures it. Each chapter module of this
-package ends in a tuple ``CLAIMS``; adding a claim means adding a record to that tuple (and a new
-chapter module's name to `CHAPTERS`). Nothing is registered by importing.
+A claim is data: a frozen record beside the experiment that measures it. Each module of experiments
+ends in a tuple ``CLAIMS``; adding a claim means adding a record to that tuple (and a new module's
+name to `MODULES`). Nothing is registered by importing.
 """
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from typing import Any, Literal, get_args
 
 from hpcourse._check import require, require_positive
+from hpcourse.claims.tuning import Tuning
 
 Profile = Literal["quick", "full"]
 Direction = Literal["higher", "lower"]
 Values = Mapping[str, list[float]]  # arm -> one value a seed
 Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
 
-CHAPTERS = ("saddle", "learning_rate")
+MODULES = ("saddle", "learning_rate")  # in the order of the book
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,10 @@ class Outcome:
         settings: The protocol as run, JSON values only: tuned rates, grid, budgets, checks.
         measures: Further metrics by name.
         curves: Training curves by name.
-        caveats: Known weaknesses of each arm in this very run, such as a best rate at the edge of
-            its grid; arms without any may be left out.
+        caveats: Known weaknesses of each arm in this very run, such as runs that diverged; arms
+            without any may be left out.
+        tuning: How the arms were tuned, if they were: `judge` sees to it that every arm took part,
+            and makes a best rate at the edge of its range a caveat.
         packages: Installed packages, beside the scientific ones, whose version matters.
     """
 
@@ -46,6 +50,7 @@ class Outcome:
     measures: Mapping[str, Values] = field(default_factory=dict)
     curves: Mapping[str, Curves] = field(default_factory=dict)
     caveats: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tuning: Tuning | None = None
     packages: Sequence[str] = ()
 
 
@@ -69,6 +74,11 @@ class Claim:
         smallest_effect: Smallest difference, in the metric's unit, that would matter to a reader.
         experiment: Runs all arms with equal budgets at a profile.
         context: Further arms that are run and reported, but do not decide.
+        seeds: Seeds of the final runs by profile, fixed before they are run; evidence with others
+            is out of date. Left out, any seeds will do.
+        page: Page of the book that tells of the claim, such as
+            ``training/learning-rate-schedules``. A page is a chapter: its claims are corrected for
+            being several tests. Empty for a claim that belongs to no page.
 
     Raises:
         ValueError: If a field is malformed or an arm is named twice.
@@ -85,6 +95,8 @@ class Claim:
     smallest_effect: float
     experiment: Callable[[Profile], Outcome] = field(repr=False)
     context: tuple[str, ...] = ()
+    seeds: Mapping[Profile, Sequence[int]] = field(default_factory=dict)
+    page: str = ""
 
     def __post_init__(self) -> None:
         slug = all(part.isalnum() and part == part.lower() for part in self.id.split("-"))
@@ -97,11 +109,23 @@ class Claim:
         known = self.direction in get_args(Direction)
         require(known, "Claim needs direction 'higher' or 'lower'", direction=self.direction)
         require_positive("Claim", smallest_effect=self.smallest_effect)
+        profiles = set(self.seeds) <= set(get_args(Profile))
+        require(profiles, "Claim needs seeds for 'quick' and 'full' alone", seeds=self.seeds)
 
     @property
     def arms(self) -> tuple[str, ...]:
         """All arms, the claimed ones first, then the reference and the context."""
         return (*self.claimed, self.reference, *self.context)
+
+
+def claims_by_module() -> dict[str, tuple[Claim, ...]]:
+    """The claims of each module; only claims of one module may share their training runs.
+
+    Examples:
+        >>> [claim.id for claim in claims_by_module()["saddle"]]
+        ['saddle-escape']
+    """
+    return {name: import_module(f"hpcourse.claims.{name}").CLAIMS for name in MODULES}
 
 
 def claims() -> dict[str, Claim]:
@@ -112,10 +136,9 @@ def claims() -> dict[str, Claim]:
         'nats'
     """
     found: dict[str, Claim] = {}
-    for chapter in CHAPTERS:
-        for claim in import_module(f"hpcourse.claims.{chapter}").CLAIMS:
-            require(claim.id not in found, "claims need distinct ids", id=claim.id)
-            found[claim.id] = claim
+    for claim in chain.from_iterable(claims_by_module().values()):
+        require(claim.id not in found, "claims need distinct ids", id=claim.id)
+        found[claim.id] = claim
     return found
 
 

@@ -91,10 +91,14 @@ def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:
     """Compare the arms of an outcome and reach the claim's verdict.
 
     Raises:
-        ValueError: If the outcome's arms are not the claim's, or a value is not finite.
+        ValueError: If the outcome's arms are not the claim's, an arm was left out of the tuning, or
+            a value is not finite.
     """
     odd = sorted(set(claim.arms).symmetric_difference(outcome.arms))
     require(not odd, f"judge needs an outcome with the arms {claim.arms}", missing_or_unknown=odd)
+    tuned = claim.arms if outcome.tuning is None else outcome.tuning.scores
+    left_out = [arm for arm in claim.arms if arm not in tuned]
+    require(not left_out, "judge needs all arms tuned, or none", untuned=left_out)
     # Statistics use the values as stored, so that a reader of the file gets the same numbers.
     arms = {arm: [_rounded(value, 7) for value in outcome.arms[arm]] for arm in claim.arms}
     comparisons = tuple(
@@ -142,7 +146,7 @@ def _compare(
     if claim.direction == "lower":
         better, worse = worse, better
     result = paired_effect(better, worse, confidence=CONFIDENCE)
-    caveats = [*outcome.caveats.get(arm, ()), *outcome.caveats.get(claim.reference, ())]
+    caveats = [*_caveats(outcome, arm), *_caveats(outcome, claim.reference)]
     reached = verdict(
         result.effect, result.low, result.high, claim.smallest_effect, caveats=caveats
     )
@@ -158,6 +162,12 @@ def _compare(
         verdict=reached,
         caveats=tuple(caveats),
     )
+
+
+def _caveats(outcome: Outcome, arm: str) -> list[str]:
+    """What the experiment noted of an arm, and the boundary check of its tuning."""
+    edge = [] if outcome.tuning is None else outcome.tuning.caveats(arm)
+    return list(dict.fromkeys([*edge, *outcome.caveats.get(arm, ())]))
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -40,6 +40,11 @@ class Tuning:
     widened: int
     at_edge: tuple[str, ...]
 
+    def caveats(self, arm: str) -> list[str]:
+        """The boundary check: what to know of an arm whose best rate may lie beyond the grid."""
+        edge = arm in self.at_edge
+        return [f"a best learning rate of {arm} at the edge of its range"] if edge else []
+
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     """`count` >= 2 rates from `low` to `high` at equal ratios.
