@@ -9,18 +9,24 @@ import torch
 from torch import nn
 
 from hpcourse._check import require, require_count
+from hpcourse.regularise import Dropout
 
 __all__ = ["mlp", "small_cnn"]
 
 
 def mlp(
-    sizes: Sequence[int], *, activation: Callable[[], nn.Module] = nn.ReLU, seed: int
+    sizes: Sequence[int],
+    *,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    dropout: float | None = None,
+    seed: int,
 ) -> nn.Sequential:
     """A fully connected network: linear layers with an activation between them.
 
     Args:
         sizes: Widths from input to output, such as ``[64, 128, 10]``.
         activation: Makes the activation that follows every linear layer but the last.
+        dropout: Rate of a `hpcourse.regularise.Dropout` after each activation; None for none.
         seed: Decides the initial weights (torch's default initialisation).
 
     Returns:
@@ -40,7 +46,10 @@ def mlp(
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width_out in pairwise(sizes):
             layers += [nn.Linear(width_in, width_out), activation()]
-    return nn.Sequential(*layers[:-1])
+            if dropout is not None:
+                layers.append(Dropout(dropout))
+    after_last = 1 if dropout is None else 2
+    return nn.Sequential(*layers[:-after_last])
 
 
 def small_cnn(

@@ -28,14 +28,22 @@ The interval covers the luck of the final seeds and of the tuning seeds; the dat
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 
-from hpcourse.claims._compute import Run, device_name, steady_cpu, train_runs
+from torch.nn.functional import cross_entropy
+
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.tuning import Member, Tuning, log_grid, tune
+from hpcourse.claims.study import (
+    Budget,
+    Make,
+    Study,
+    classifier_scores,
+    seeds_from,
+    study_outcome,
+    tuned_study,
+)
+from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, batches, mnist1d
 from hpcourse.models import mlp
 from hpcourse.schedules import (
@@ -49,16 +57,17 @@ from hpcourse.schedules import (
     polynomial_decay,
     step_decay,
 )
-from hpcourse.training import device
+from hpcourse.training import Member, Population, Run, device
 
 SIZES = (40, 64, 64, 10)
 BATCH = 64
 MOMENTUM = 0.9
+EPOCHS = 14
 CHANCE = math.log(10)  # nats
 
-Make = Callable[[float, int, int], Schedule]  # first rate, steps, seed -> schedule
+Shape = Callable[[float, int, int], Schedule]  # first rate, steps, seed -> schedule
 
-ARMS: Mapping[str, Make] = {
+ARMS: Mapping[str, Shape] = {
     "constant": lambda rate, steps, seed: constant(rate),
     "cosine": lambda rate, steps, seed: cosine_decay(rate, steps),
     "step": lambda rate, steps, seed: step_decay(rate, factor=0.1, at=[steps / 2, 3 * steps / 4]),
@@ -73,160 +82,55 @@ ARMS: Mapping[str, Make] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """How much a profile spends; the same for every arm.
-
-    Attributes:
-        rates: First candidates for the learning rate, ascending at equal ratios.
-        tuning_size: Runs at each rate by which one best rate is chosen.
-        seeds: Seeds of the runs that are reported; each has `tuning_size` tuning seeds of its own.
-        epochs: Length of every run.
-    """
-
-    rates: tuple[float, ...]
-    tuning_size: int
-    seeds: tuple[int, ...]
-    epochs: int = 14
-
-    @property
-    def groups(self) -> tuple[range, ...]:
-        """Positions among the tuning seeds of those that belong to each final run."""
-        size = self.tuning_size
-        return tuple(range(i * size, (i + 1) * size) for i in range(len(self.seeds)))
-
-    @property
-    def tuning_seeds(self) -> tuple[int, ...]:
-        """Seeds of the runs that choose the rates, all above those of the final runs."""
-        return _seeds(max(self.seeds) + 1, self.tuning_size * len(self.seeds))
-
-
-def _seeds(first: int, count: int) -> tuple[int, ...]:
-    return tuple(range(first, first + count))
-
-
 BUDGETS: dict[Profile, Budget] = {
-    "quick": Budget(rates=log_grid(0.02, 0.64, 5), tuning_size=1, seeds=_seeds(3000, 5)),
-    "full": Budget(rates=log_grid(0.02, 0.64, 11), tuning_size=3, seeds=_seeds(4000, 40)),
+    "quick": Budget(rates=log_grid(0.02, 0.64, 5), tuning_size=1, seeds=seeds_from(3000, 5)),
+    "full": Budget(rates=log_grid(0.02, 0.64, 11), tuning_size=3, seeds=seeds_from(4000, 40)),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """Tuned rates and final runs of all arms; ``runs[arm][i]`` has ``budget.seeds[i]``."""
-
-    budget: Budget
-    tuning: Tuning
-    runs: Mapping[str, tuple[Run, ...]]
-    device: str
-    seconds: float
 
 
 @cache
 def schedule_study(budget: Budget) -> Study:
     """Tune and train every arm once per process and budget."""
-    start, where = time.perf_counter(), device()
-    data = mnist1d().tensors(where)
-    with steady_cpu():
-        score = partial(_validation_losses, data, budget)
-        tuning = tune(tuple(ARMS), budget.rates, score, groups=budget.groups)
-        jobs = [
-            (arm, rate, seed)
-            for arm in ARMS
-            for rate, seed in zip(tuning.best[arm], budget.seeds, strict=True)
-        ]
-        finals = iter(_train(data, jobs, budget.epochs, every=1))
-    runs = {arm: tuple(next(finals) for _ in budget.seeds) for arm in ARMS}
-    seconds = time.perf_counter() - start
-    return Study(
-        budget=budget, tuning=tuning, runs=runs, device=device_name(where), seconds=seconds
-    )
+    data = mnist1d().tensors(device())
+    per_epoch = batches(*data.train, batch_size=BATCH, seed=0).per_epoch
+    arms = {arm: _members(shape, EPOCHS * per_epoch) for arm, shape in ARMS.items()}
+    return tuned_study(arms, budget, partial(_train, data, per_epoch))
 
 
-def _validation_losses(
-    data: TensorDataset, budget: Budget, members: Sequence[Member]
-) -> list[list[float]]:
-    """Final validation loss of each (arm, rate), one for each tuning seed."""
-    jobs = [(arm, rate, seed) for arm, rate in members for seed in budget.tuning_seeds]
-    runs = _train(data, jobs, budget.epochs, every=budget.epochs)
-    losses = [run.losses[-1][0] for run in runs]
-    size = len(budget.tuning_seeds)
-    return [losses[i : i + size] for i in range(0, len(losses), size)]
+def _members(shape: Shape, steps: int) -> Make:
+    def member(rate: float, seed: int) -> Member:
+        hypers: dict[str, float | Schedule] = {"lr": shape(rate, steps, seed), "momentum": MOMENTUM}
+        return Member(seed=seed, hypers=hypers, steps=steps, batch_size=BATCH)
+
+    return member
 
 
 def _train(
-    data: TensorDataset, jobs: Sequence[tuple[str, float, int]], epochs: int, *, every: int
+    data: TensorDataset, per_epoch: int, members: Sequence[Member], curves: bool
 ) -> list[Run]:
-    """Train each (arm, rate, seed), recording losses every so many epochs."""
-    steps = epochs * batches(*data.train, batch_size=BATCH, seed=0).per_epoch
-    return train_runs(
-        data,
-        lambda seed: mlp(SIZES, seed=seed),
-        [(ARMS[arm](rate, steps, seed), seed) for arm, rate, seed in jobs],
-        momentum=MOMENTUM,
-        batch_size=BATCH,
-        steps=steps,
-        every=every * steps // epochs,
-    )
+    population = Population(lambda _, seed: mlp(SIZES, seed=seed), members)
+    every = per_epoch if curves else None
+    return population.train(data.train, cross_entropy, classifier_scores(data), every=every)
 
 
 def _outcome(arms: tuple[str, ...], profile: Profile) -> Outcome:
     """The part of the shared study that concerns `arms`."""
-    study = schedule_study(BUDGETS[profile])
-    final = {arm: [run.losses[-1][1] for run in study.runs[arm]] for arm in arms}
-    return Outcome(
-        seeds=study.budget.seeds,
-        arms={
-            arm: [loss if math.isfinite(loss) else CHANCE for loss in final[arm]] for arm in arms
+    return study_outcome(
+        schedule_study(BUDGETS[profile]),
+        arms,
+        metric="test loss (nats)",
+        worst=CHANCE,
+        settings={
+            "data": "mnist1d",
+            "sizes": SIZES,
+            "batch_size": BATCH,
+            "momentum": MOMENTUM,
+            "epochs": EPOCHS,
         },
-        device=study.device,
-        seconds=study.seconds,
-        settings=_settings(study, arms),
-        measures={
-            "test accuracy (%)": {arm: [r.accuracy for r in study.runs[arm]] for arm in arms}
-        },
-        curves={
-            name: {
-                arm: [[_finite(point[part]) for point in run.losses] for run in study.runs[arm]]
-                for arm in arms
-            }
-            for part, name in enumerate(("validation loss (nats)", "test loss (nats)"))
-        },
-        caveats={arm: _caveats(arm, final[arm], study.tuning) for arm in arms},
+        measures=["test accuracy (%)"],
+        curves=["validation loss (nats)", "test loss (nats)"],
         packages=("mnist1d",),
     )
-
-
-def _caveats(arm: str, losses: Sequence[float], tuning: Tuning) -> list[str]:
-    caveats = []
-    if arm in tuning.at_edge:
-        caveats.append(f"a best learning rate of {arm} at the edge of its range")
-    if diverged := sum(not math.isfinite(loss) for loss in losses):
-        caveats.append(f"{diverged} runs of {arm} diverged and count as chance")
-    return caveats
-
-
-def _settings(study: Study, arms: tuple[str, ...]) -> dict[str, object]:
-    tuning, budget = study.tuning, study.budget
-    return {
-        "data": "mnist1d",
-        "sizes": SIZES,
-        "batch_size": BATCH,
-        "momentum": MOMENTUM,
-        "epochs": budget.epochs,
-        "rates": tuning.rates,
-        "tuning_seeds": budget.tuning_seeds,
-        "tuning_size": budget.tuning_size,
-        "tuning_runs_per_arm": len(tuning.rates) * budget.tuning_size,
-        "grid_widened": tuning.widened,
-        "best_rate_at_edge": [arm for arm in arms if arm in tuning.at_edge],
-        "best_rates": {arm: tuning.best[arm] for arm in arms},
-        "validation_loss_by_rate": {arm: [_finite(s) for s in tuning.scores[arm]] for arm in arms},
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _claim(
@@ -250,6 +154,8 @@ def _claim(
         direction="lower",
         smallest_effect=0.02,
         experiment=partial(_outcome, (claimed, reference, *context)),
+        seeds={profile: budget.seeds for profile, budget in BUDGETS.items()},
+        page="training/learning-rate-schedules",
     )
 
 

@@ -38,13 +38,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._compute import device_name, mean_loss, own_batches, steady_cpu
+from hpcourse.claims._compute import device_name, steady_cpu
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.data import TensorSplit, digits
 from hpcourse.diagnose import CriticalPoint, classify, flat_loss
 from hpcourse.models import mlp
 from hpcourse.schedules import Schedule, constant, cosine_decay, cosine_decay_restarts
-from hpcourse.training import Hyper, Population, State, Tensors, device, sgd, train_many
+from hpcourse.training import (
+    Hyper,
+    Stack,
+    State,
+    Tensors,
+    device,
+    evaluate_many,
+    feed,
+    sgd,
+    train_many,
+)
 
 SIZES = (64, 16, 10)
 RATE = 0.1
@@ -146,28 +156,30 @@ def training_losses(
     Members see either all images at every step or all of them small batches.
     """
     small = members[0].small_batches
-    population = Population(
-        lambda seed: at_saddle(data.y, displacement=DISPLACEMENT, seed=seed).to(data.x.device),
-        seeds,
-    )
     hypers: dict[str, Hyper] = {
         "lr": [member.schedule for member in members],
         "momentum": [member.momentum for member in members],
         "noise": [member.noise for member in members],
     }
-    feed = (
-        own_batches(data, seeds, batch_size=SMALL_BATCH, steps=steps)
-        if small
-        else repeat((data.x, data.y), steps)
-    )
     training = train_many(
-        population, feed, cross_entropy, hypers, update=noisy_sgd, own_batches=small
+        lambda seed: at_saddle(data.y, displacement=DISPLACEMENT, seed=seed).to(data.x.device),
+        cross_entropy,
+        hypers,
+        feed(data, seeds, SMALL_BATCH, steps) if small else repeat((data.x, data.y), steps),
+        seeds=seeds,
+        update=noisy_sgd,
+        own_batches=small,
     )
     if not small:  # the loss of a batch of all images, taken before the update
         return torch.stack(list(training)).cpu()
-    before = mean_loss(population, data)
-    after = [mean_loss(population, data) for _ in training]
-    return torch.stack([before, *after[:-1]]).cpu()
+    losses = [_mean_loss(training.stack, data)]
+    losses += [_mean_loss(training.stack, data) for _ in training]
+    return torch.stack(losses[:-1]).cpu()
+
+
+def _mean_loss(stack: Stack, data: TensorSplit) -> Tensor:
+    """Cross-entropy of each member on all of `data`, (members,), nats."""
+    return evaluate_many(stack, [data], {"loss": cross_entropy})["loss"]
 
 
 def escape_steps(losses: Tensor, threshold: float) -> list[int]:
@@ -275,5 +287,7 @@ CLAIMS = (
         direction="lower",
         smallest_effect=0.1,
         experiment=_outcome,
+        seeds={profile: budget.seeds for profile, budget in BUDGETS.items()},
+        page="training/why-adjust-the-learning-rate",
     ),
 )

@@ -1,4 +1,4 @@
-"""A population of networks of one architecture, trained as one batched program (`torch.func`)."""
+"""A stack of networks of one architecture, trained as one batched program (`torch.func`)."""
 
 import copy
 import inspect
@@ -14,16 +14,21 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from hpcourse._check import require
+from hpcourse.regularise import Dropout
 from hpcourse.schedules import Schedule
 from hpcourse.training.loop import Batches, Loss, eval_mode, moved
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.updates import State, Tensors, Update, sgd
 
-__all__ = ["Hyper", "Population", "evaluate_many", "train_many"]
+__all__ = ["Hyper", "Objective", "Stack", "Training", "evaluate_many", "train_many"]
 
 Hyper = float | Schedule | Tensor | NDArray[np.float64] | Sequence[float | Schedule]
 """One value or schedule for all members; or one for each: a tensor or array (members,), or a
 sequence, which may mix values and schedules."""
+
+Objective = Callable[..., Tensor]
+"""Outputs (batch, ...) and targets (batch, ...) of one member, and hyperparameters as keyword-only
+arguments, to a scalar, a mean over the batch."""
 
 _Net = tuple[Tensors, Tensors, Tensors]
 """Trained parameters, frozen parameters, buffers."""
@@ -35,7 +40,7 @@ _Stepped = tuple[_Net, State, Tensor]
 TABLE_STEPS = 256
 
 
-class Population:
+class Stack:
     """Networks of one architecture, their parameters stacked along a first dimension of members.
 
     Args:
@@ -53,21 +58,19 @@ class Population:
         ValueError: If there is no seed, or parameters or buffers differ in name or shape.
 
     Examples:
-        >>> population = Population(lambda seed: nn.Linear(3, 2), seeds=range(5))
-        >>> len(population), population.params["weight"].shape
+        >>> stack = Stack(lambda seed: nn.Linear(3, 2), seeds=range(5))
+        >>> len(stack), stack.params["weight"].shape
         (5, torch.Size([5, 2, 3]))
     """
 
     def __init__(self, build: Callable[[int], nn.Module], seeds: Iterable[int]) -> None:
         self.seeds = tuple(seeds)
-        require(len(self.seeds) > 0, "Population needs at least one seed", seeds=self.seeds)
+        require(len(self.seeds) > 0, "Stack needs at least one seed", seeds=self.seeds)
         models = [build(seed) for seed in self.seeds]
         self.template = models[0]
         for seed, model in zip(self.seeds, models, strict=True):
             alike = _shapes(model) == _shapes(self.template)
-            require(
-                alike, f"Population needs one architecture, as of seed {self.seeds[0]}", seed=seed
-            )
+            require(alike, f"Stack needs one architecture, as of seed {self.seeds[0]}", seed=seed)
         params, buffers = stack_module_state(models)
         self.params: Tensors = {name: p.detach() for name, p in params.items()}
         self.buffers: Tensors = {name: b.detach() for name, b in buffers.items()}
@@ -85,70 +88,97 @@ class Population:
         return model
 
 
+class Training(Iterator[Tensor]):
+    """A running training: an iterator of the members' losses (members,), one for each batch.
+
+    Attributes:
+        stack: The networks as they are now. To go on from here with other hyperparameters pass
+            ``stack.member`` as `build` and the members' positions as seeds.
+    """
+
+    def __init__(self, stack: Stack, losses: Iterator[Tensor]) -> None:
+        self.stack = stack
+        self._losses = losses
+
+    def __next__(self) -> Tensor:
+        return next(self._losses)
+
+
 def train_many(
-    population: Population,
-    batches: Batches,
-    loss_fn: Loss,
+    build: Callable[[int], nn.Module],
+    loss_fn: Objective,
     hypers: Mapping[str, Hyper],
+    batches: Batches,
     *,
+    seeds: Iterable[int],
     update: Update = sgd,
     own_batches: bool = False,
     progress: bool = False,
-) -> Iterator[Tensor]:
-    """Train all members of `population` in place, one update per batch, and yield their losses.
+) -> Training:
+    """Train networks of one architecture together, one update per batch, and yield their losses.
 
     Each member's training is the one that `train` would do alone, within rounding, as long as
     its layers draw no random numbers (they draw torch's global ones, as with `train`). A member
     that diverges becomes NaN and harms no other. The caller decides everything else, as with
     `train`, and may evaluate between any two steps.
 
+    A hyperparameter belongs to whoever names it: the keyword-only arguments of `loss_fn`, those of
+    `update`, and two more: ``clip_norm``, the largest norm of a member's gradient (over all its
+    parameters, as ``torch.nn.utils.clip_grad_norm_``), and ``dropout``, the rate of all
+    `hpcourse.regularise.Dropout` layers.
+
     On a CPU call ``torch.set_flush_denormal(True)`` first if some members may underflow, since
     arithmetic on denormals is many times slower and here all members wait for the slowest.
 
     Args:
-        population: The networks; batches are moved to their device.
+        build: Seed to network, see `Stack`; batches are moved to the networks' device.
+        loss_fn: Outputs (batch, ...) and targets (batch, ...) of one member to a scalar. Its
+            keyword-only arguments are hyperparameters, as 0-dim tensors.
+        hypers: Hyperparameters by name, such as ``{"lr": [0.1, 0.01]}``. Schedules are given the
+            step's number, from 0, and are tabulated, so they must take arrays.
         batches: Inputs (batch, ...) and targets (batch, ...) shared by all members; with
             `own_batches` (members, batch, ...) each.
-        loss_fn: Outputs (batch, ...) and targets (batch, ...) of one member to a scalar.
-        hypers: Hyperparameters of `update` by name, such as ``{"lr": [0.1, 0.01]}``. Schedules
-            are given the step's number, from 0, and are tabulated, so they must take arrays.
+        seeds: One per member.
         update: The optimiser.
         own_batches: Whether each member has its own batches.
         progress: Whether to show a progress bar where somebody watches.
 
-    Yields:
-        The members' losses (members,) on the batch, before the update with it.
+    Returns:
+        A `Training`: iterate over it for the members' losses (members,) on each batch, before the
+        update with it; its `stack` holds the networks.
 
     Raises:
-        TypeError: If `update` does not take a hyperparameter, or lacks one.
-        ValueError: If a hyperparameter has not one finite value or schedule per member.
+        TypeError: If nobody takes a hyperparameter, or `update` or `loss_fn` lacks one.
+        ValueError: If a hyperparameter has not one finite value or schedule per member, or the
+            networks are not of one architecture.
 
     Examples:
         >>> x = torch.linspace(-1, 1, 8).unsqueeze(1)
-        >>> lines = Population(lambda seed: nn.Linear(1, 1), seeds=[0, 0])
         >>> batches = [(x, 3 * x + 1)] * 100
         >>> hypers = {"lr": [0.5, 0.0], "momentum": 0.5}
-        >>> for losses in train_many(lines, batches, nn.functional.mse_loss, hypers):
+        >>> training = train_many(
+        ...     lambda seed: nn.Linear(1, 1), nn.functional.mse_loss, hypers, batches, seeds=[0, 0]
+        ... )
+        >>> for losses in training:
         ...     pass
-        >>> round(lines.params["weight"][0].item(), 3), bool(losses[1] > 0.1)
+        >>> round(training.stack.params["weight"][0].item(), 3), bool(losses[1] > 0.1)
         (3.0, True)
     """
-    try:
-        inspect.signature(update).bind({}, {}, {}, **hypers)
-    except TypeError as error:
-        raise TypeError(f"train_many cannot call the update with these hypers: {error}") from None
-    like = next(iter(population.params.values()))
-    columns = {name: _column(name, h, len(population), like) for name, h in hypers.items()}
+    stack = Stack(build, seeds)
+    _check_names(hypers, loss_fn, update, stack.template)
+    like = next(iter(stack.params.values()))
+    columns = {name: _column(name, h, len(stack), like) for name, h in hypers.items()}
     step = vmap(
-        _step(population.template, loss_fn, update),
+        _step(stack.template, loss_fn, update),
         in_dims=(0, 0, 0, *_data_dims(own_batches)),
         randomness="different",
     )
-    return _run(population, progress_bar(batches, "training", show=progress), step, columns)
+    shown = progress_bar(batches, "training", show=progress)
+    return Training(stack, _run(stack, shown, step, columns))
 
 
 def evaluate_many(
-    population: Population,
+    stack: Stack,
     batches: Batches,
     metrics: Mapping[str, Loss],
     *,
@@ -157,7 +187,7 @@ def evaluate_many(
     """Mean of each metric over all samples, for each member; see `evaluate`.
 
     Args:
-        population: The networks; batches are moved to their device.
+        stack: The networks; batches are moved to their device.
         batches: Inputs and targets, as for `train_many`.
         metrics: Name to a function of one member's outputs and targets.
         own_batches: Whether each member has its own batches.
@@ -169,13 +199,13 @@ def evaluate_many(
         ValueError: If there is no sample.
 
     Examples:
-        >>> lines = Population(lambda seed: nn.Linear(1, 1, bias=False), seeds=[0, 1])
+        >>> lines = Stack(lambda seed: nn.Linear(1, 1, bias=False), seeds=[0, 1])
         >>> lines.params["weight"][:, 0, 0] = torch.tensor([1.0, 2.0])
         >>> x = torch.tensor([[1.0], [3.0]])
         >>> evaluate_many(lines, [(x, x)], {"mse": nn.functional.mse_loss})
         {'mse': tensor([0., 5.], dtype=torch.float64)}
     """
-    model = population.template
+    model = stack.template
     x_dim, y_dim = _data_dims(own_batches)
 
     def score(params: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensors:
@@ -186,49 +216,98 @@ def evaluate_many(
     totals: dict[str, Tensor] = {}
     samples = 0
     with eval_mode(model), torch.no_grad():
-        for x, y in moved(batches, population.params.values()):
+        for x, y in moved(batches, stack.params.values()):
             size = x.shape[1] if own_batches else x.shape[0]
-            for name, means in scores(population.params, population.buffers, x, y).items():
+            for name, means in scores(stack.params, stack.buffers, x, y).items():
                 totals[name] = size * means.cpu().double() + totals.get(name, 0.0)
             samples += size
     require(samples > 0, "evaluate_many needs at least one sample", samples=samples)
     return {name: total / samples for name, total in totals.items()}
 
 
-def _step(model: nn.Module, loss_fn: Loss, update: Update) -> Callable[..., _Stepped]:
+def _keywords(function: Callable[..., object]) -> set[str]:
+    """Names of the keyword-only arguments."""
+    given = inspect.signature(function).parameters.values()
+    return {p.name for p in given if p.kind is p.KEYWORD_ONLY}
+
+
+def _check_names(
+    hypers: Mapping[str, Hyper], loss_fn: Objective, update: Update, model: nn.Module
+) -> None:
+    """Every hyperparameter has a taker, and every taker has what it needs."""
+    known = _keywords(update) | _keywords(loss_fn) | {"clip_norm"}
+    if any(isinstance(module, Dropout) for module in model.modules()):
+        known.add("dropout")
+    if unknown := sorted(set(hypers) - known):
+        takes = ", ".join(sorted(known))
+        raise TypeError(
+            f"train_many got hypers {unknown}, but loss, update and network take {takes}"
+        )
+    for function, arity in ((update, 3), (loss_fn, 2)):
+        own = {name: h for name, h in hypers.items() if name in _keywords(function)}
+        try:
+            inspect.signature(function).bind(*[None] * arity, **own)
+        except TypeError as error:
+            message = f"train_many cannot call {function} with these hypers: {error}"
+            raise TypeError(message) from None
+
+
+def _step(model: nn.Module, loss_fn: Objective, update: Update) -> Callable[..., _Stepped]:
     """One training step of one member, as a pure function of its tensors."""
+    of_update, of_loss = _keywords(update), _keywords(loss_fn)
+    dropouts = [
+        f"{name}.rate" if name else "rate"
+        for name, module in model.named_modules()
+        if isinstance(module, Dropout)
+    ]
 
     def loss(
-        params: Tensors, frozen: Tensors, buffers: Tensors, x: Tensor, y: Tensor
+        params: Tensors, others: tuple[Tensors, Tensors], hypers: Tensors, x: Tensor, y: Tensor
     ) -> tuple[Tensor, Tensors]:
+        frozen, buffers = others
         # Layers such as batch norm write into their buffers: let them write into copies.
         buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        return loss_fn(functional_call(model, (params, frozen, buffers), (x,)), y), buffers
+        outputs = functional_call(model, (params, frozen, buffers), (x,))
+        own = {name: h for name, h in hypers.items() if name in of_loss}
+        return loss_fn(outputs, y, **own), buffers
 
     def step(net: _Net, state: State, hypers: Tensors, x: Tensor, y: Tensor) -> _Stepped:
         params, frozen, buffers = net
-        grads, (value, buffers) = grad_and_value(loss, has_aux=True)(*net, x, y)
-        params, state = update(params, grads, state, **hypers)
+        if "dropout" in hypers:
+            buffers = buffers | dict.fromkeys(dropouts, hypers["dropout"])
+        gradient = grad_and_value(loss, has_aux=True)
+        grads, (value, buffers) = gradient(params, (frozen, buffers), hypers, x, y)
+        if "clip_norm" in hypers:
+            grads = clipped(grads, hypers["clip_norm"])
+        own = {name: h for name, h in hypers.items() if name in of_update}
+        params, state = update(params, grads, state, **own)
         return (params, frozen, buffers), state, value
 
     return step
 
 
+def clipped(grads: Tensors, max_norm: Tensor) -> Tensors:
+    """Gradients scaled down to a norm of at most `max_norm`, as torch's ``clip_grad_norm_``."""
+    norm = torch.stack([torch.linalg.vector_norm(g) for g in grads.values()]).norm()
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    return {name: factor * g for name, g in grads.items()}
+
+
 def _run(
-    population: Population,
+    stack: Stack,
     batches: Batches,
     step: Callable[..., _Stepped],
     columns: Mapping[str, Iterator[Tensor]],
 ) -> Iterator[Tensor]:
-    trained = {name for name, p in population.template.named_parameters() if p.requires_grad}
+    trained = {name for name, p in stack.template.named_parameters() if p.requires_grad}
     state: State = {}
-    for x, y in moved(batches, population.params.values()):
-        params = {name: p for name, p in population.params.items() if name in trained}
-        frozen = {name: p for name, p in population.params.items() if name not in trained}
+    for x, y in moved(batches, stack.params.values()):
+        params = {name: p for name, p in stack.params.items() if name in trained}
+        frozen = {name: p for name, p in stack.params.items() if name not in trained}
         hypers = {name: next(column) for name, column in columns.items()}
-        net, state, losses = step((params, frozen, population.buffers), state, hypers, x, y)
-        params, frozen, population.buffers = net
-        population.params = {**params, **frozen}
+        net, state, losses = step((params, frozen, stack.buffers), state, hypers, x, y)
+        params, frozen, stack.buffers = net
+        stack.params = {**params, **frozen}
         yield losses
 
 

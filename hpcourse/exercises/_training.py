@@ -1,64 +1,12 @@
-"""Checks of the book's exercises: each prints what is right or wrong and returns a bool.
+"""Checks of the exercises of the training part."""
 
-A check calls the reader's answer on several inputs and compares it with the tested
-reference. It never raises for a wrong answer: an answer that fails tells why.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hpcourse.exercises._judge import Vector, empty, judge
 from hpcourse.schedules import Schedule, cosine_decay, exponential_decay
-
-__all__ = [
-    "check_compounded_decay",
-    "check_critical_point",
-    "check_decay_rate",
-    "check_escape_steps",
-    "check_hessian_vector_product",
-    "check_stable_rate",
-    "check_triangular",
-    "check_warmup_cosine",
-]
-
-Vector = NDArray[np.float64]
-Case = tuple[str, Callable[[], object], str | float | Vector]
-"""What is asked, the reader's answer as a call, and the value expected."""
-
-
-def _judge(cases: Iterable[Case], rtol: float = 1e-6) -> bool:
-    """Print the first case that is wrong, or that all are right."""
-    for question, answer, expected in cases:
-        wrong = _difference(answer, expected, rtol)
-        if wrong:
-            print(f"Not yet. For {question}: {wrong}.")
-            return False
-    print("Right.")
-    return True
-
-
-def _difference(answer: Callable[[], object], expected: str | float | Vector, rtol: float) -> str:
-    """Say how the answer differs from what is expected; empty where it does not."""
-    try:
-        got = answer()
-    except Exception as error:  # the reader's code may raise anything, and must be told what
-        return f"your answer raised {type(error).__name__}: {error}"
-    if _empty(got):
-        return "your answer is still empty"
-    if isinstance(expected, str):
-        return "" if got == expected else f"expected {expected!r}, got {got!r}"
-    try:
-        same = np.allclose(np.asarray(got, dtype=float), expected, rtol=rtol, atol=1e-12)
-    except (TypeError, ValueError):
-        return f"expected a number or an array of numbers, got {got!r}"
-    return "" if same else f"expected {expected}, got {got}"
-
-
-def _empty(answer: object) -> bool:
-    """Whether the reader has not filled in the stub."""
-    return answer is None or answer is ...
 
 
 def check_decay_rate(answer: Callable[[float, int, int], float]) -> bool:
@@ -71,10 +19,10 @@ def check_decay_rate(answer: Callable[[float, int, int], float]) -> bool:
 
     def reached(fraction: float, steps: int, decay_steps: int) -> object:
         rate = answer(fraction, steps, decay_steps)
-        return rate if _empty(rate) else exponential_decay(1.0, decay_steps, rate)(steps)
+        return rate if empty(rate) else exponential_decay(1.0, decay_steps, rate)(steps)
 
     settings = [(0.01, 600, 100), (0.5, 40, 40), (0.1, 90, 400)]
-    return _judge(
+    return judge(
         (
             f"{fraction=}, {steps=}, {decay_steps=}",
             partial(reached, fraction, steps, decay_steps),
@@ -90,7 +38,7 @@ def check_compounded_decay(answer: Callable[[float, float, int], float]) -> bool
     That is lr / prod(1 + k t) for t = 1..epochs, and not the formula lr / (1 + k epochs).
     """
     settings = [(0.1, 1e-3, 10), (0.1, 1e-3, 1), (0.5, 0.1, 4)]
-    return _judge(
+    return judge(
         (
             f"{lr=}, {k=}, {epochs=}",
             partial(answer, lr, k, epochs),
@@ -105,7 +53,7 @@ def _on_steps(make: Callable[[], Schedule], steps: Sequence[int]) -> Callable[[]
 
     def values() -> object:
         schedule = make()
-        return None if _empty(schedule) else [schedule(n) for n in steps]
+        return None if empty(schedule) else [schedule(n) for n in steps]
 
     return values
 
@@ -127,7 +75,7 @@ def check_triangular(answer: Callable[[float, float, int], Schedule]) -> bool:
                 low + (high - low) * np.array(corner),
             )
         )
-    return _judge(cases)
+    return judge(cases)
 
 
 def check_warmup_cosine(answer: Callable[[float, int, int], Schedule]) -> bool:
@@ -147,7 +95,7 @@ def check_warmup_cosine(answer: Callable[[float, int, int], Schedule]) -> bool:
                 np.where(steps < warm, peak * steps / warm, fall),
             )
         )
-    return _judge(cases)
+    return judge(cases)
 
 
 def check_stable_rate(answer: Callable[[float, float], float]) -> bool:
@@ -157,7 +105,7 @@ def check_stable_rate(answer: Callable[[float, float], float]) -> bool:
     curvature * x**2 / 2 does not diverge, 2 (1 + momentum) / curvature.
     """
     settings = [(10.0, 0.0), (10.0, 0.9), (0.25, 0.5)]
-    return _judge(
+    return judge(
         (
             f"{curvature=}, {momentum=}",
             partial(answer, curvature, momentum),
@@ -175,7 +123,7 @@ def check_escape_steps(answer: Callable[[float, float, float, float], float]) ->
     log(radius / start) / log(1 + lr * abs(curvature)), not rounded.
     """
     settings = [(0.1, -1.0, 1e-6, 0.5), (0.01, -2.0, 1e-3, 1.0), (0.5, -0.1, 1e-2, 1.0)]
-    return _judge(
+    return judge(
         (
             f"{lr=}, {curvature=}, {start=}, {radius=}",
             partial(answer, lr, curvature, start, radius),
@@ -204,7 +152,7 @@ def check_hessian_vector_product(
 
         exact = hessian @ direction + 3 * point**2 * direction
         cases.append((f"a function of {n} variables", product, exact))
-    return _judge(cases, rtol=1e-4)
+    return judge(cases, rtol=1e-4)
 
 
 def check_critical_point(answer: Callable[[Sequence[float]], str]) -> bool:
@@ -220,6 +168,6 @@ def check_critical_point(answer: Callable[[Sequence[float]], str]) -> bool:
         ([0.0, 1.0], "degenerate"),
         ([-1.0, 0.0, 1.0], "saddle"),
     ]
-    return _judge(
+    return judge(
         (f"{eigenvalues=}", partial(answer, eigenvalues), kind) for eigenvalues, kind in settings
     )

@@ -1,0 +1,27 @@
+"""Checks of the book's exercises: each prints what is right or wrong and returns a bool.
+
+A check calls the reader's answer on several inputs and compares it with the tested
+reference. It never raises for a wrong answer: an answer that fails tells why.
+"""
+
+from hpcourse.exercises._training import (
+    check_compounded_decay,
+    check_critical_point,
+    check_decay_rate,
+    check_escape_steps,
+    check_hessian_vector_product,
+    check_stable_rate,
+    check_triangular,
+    check_warmup_cosine,
+)
+
+__all__ = [
+    "check_compounded_decay",
+    "check_critical_point",
+    "check_decay_rate",
+    "check_escape_steps",
+    "check_hessian_vector_product",
+    "check_stable_rate",
+    "check_triangular",
+    "check_warmup_cosine",
+]
