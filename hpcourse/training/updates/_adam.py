@@ -127,7 +127,8 @@ def _adam(
     square = averaged(state, "square", squared(grads), beta2)
     new_state = {"step": step, "mean": mean, "square": square}
     if amsgrad is not None:
-        largest = _maximum(state["largest_square"], square) if state else square
+        # At first a tensor of its own: tracing takes one tensor under two names for one input.
+        largest = _maximum(state["largest_square"] if state else square, square)
         new_state["largest_square"] = largest
         square = {n: torch.where(amsgrad != 0, largest[n], s) for n, s in square.items()}
     # The corrections are scalars of a member: put together, they cost no pass over the weights.
