@@ -1,4 +1,4 @@
-"""A population equals its members trained alone; evaluation, divergence, bad input."""
+"""A stack equals its members trained alone; evaluation, divergence, bad input."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from hpcourse.models import mlp, small_cnn
 from hpcourse.schedules import cosine_decay, step_decay, warmup
 from hpcourse.training import (
-    Population,
+    Stack,
     accuracy,
     evaluate,
     evaluate_many,
@@ -44,18 +44,27 @@ def assert_equal_networks(one, other, atol=1e-9):
         torch.testing.assert_close(p, q, rtol=0, atol=atol)
 
 
-def assert_members_train_as_alone(population, hypers, batches, make_optimizer, own_batches=False):
+def finished(training):
+    """The networks at the end of a training."""
+    for _ in training:
+        pass
+    return training.stack
+
+
+def assert_members_train_as_alone(seeds, hypers, batches, make_optimizer, own_batches=False):
     """Losses of every step and the final weights, against torch's own optimiser."""
-    losses = train_many(population, batches, cross_entropy, hypers, own_batches=own_batches)
-    losses = torch.stack(list(losses))
-    for index, seed in enumerate(population.seeds):
+    training = train_many(
+        build, cross_entropy, hypers, batches, seeds=seeds, own_batches=own_batches
+    )
+    losses = torch.stack(list(training))
+    for index, seed in enumerate(seeds):
         alone = build(seed)
         own = [(x[index], y[index]) for x, y in batches] if own_batches else batches
         optimizer, schedule = make_optimizer(alone.parameters(), index)
         steps = list(train(alone, own, cross_entropy, optimizer, schedule=schedule))
         expected = torch.tensor([step.loss for step in steps], dtype=DOUBLE)
         torch.testing.assert_close(losses[:, index], expected, rtol=0, atol=1e-9)
-        assert_equal_networks(population.member(index), alone)
+        assert_equal_networks(training.stack.member(index), alone)
 
 
 # torch refuses Nesterov momentum with dampening or without momentum.
@@ -82,13 +91,12 @@ MEMBERS = st.lists(
 @given(MEMBERS)
 def test_each_member_equals_its_own_torch_sgd_over_200_steps(members):
     hypers = {name: [member[name] for member in members] for name in members[0]}
-    population = Population(build, seeds=range(len(members)))
     batches = data(steps=200)
 
     def make_optimizer(parameters, index):
         return torch.optim.SGD(parameters, **members[index]), None
 
-    assert_members_train_as_alone(population, hypers, batches, make_optimizer)
+    assert_members_train_as_alone(range(len(members)), hypers, batches, make_optimizer)
 
 
 def test_own_batches_and_schedules_follow_each_member(monkeypatch):
@@ -99,14 +107,13 @@ def test_own_batches_and_schedules_follow_each_member(monkeypatch):
         warmup(step_decay(0.3, factor=0.5, every=5), steps=3),
         lambda step: 0.1 + 0 * step,
     ]
-    population = Population(build, seeds=[3, 1, 3])
 
     def make_optimizer(parameters, index):
         return torch.optim.SGD(parameters, lr=9.0, momentum=0.9), schedules[index]
 
     hypers = {"lr": schedules, "momentum": 0.9}
     batches = data(steps=20, members=(3,))
-    assert_members_train_as_alone(population, hypers, batches, make_optimizer, own_batches=True)
+    assert_members_train_as_alone([3, 1, 3], hypers, batches, make_optimizer, own_batches=True)
 
 
 @given(st.permutations(range(4)))
@@ -116,9 +123,9 @@ def test_permuting_the_members_permutes_the_results(order):
     batches = data(steps=10)
 
     def run(members):
-        population = Population(build, seeds=[10 + i for i in members])
         hypers = {"lr": rates[members], "momentum": torch.tensor(rates[members]) / 2}
-        return torch.stack(list(train_many(population, batches, cross_entropy, hypers)))
+        seeds = [10 + i for i in members]
+        return torch.stack(list(train_many(build, cross_entropy, hypers, batches, seeds=seeds)))
 
     torch.testing.assert_close(run([0, 1, 2, 3])[:, order], run(order), rtol=0, atol=1e-12)
 
@@ -127,8 +134,7 @@ def test_a_value_for_all_equals_the_value_repeated():
     batches = data(steps=5)
     results = []
     for lr in (0.1, [0.1, 0.1], torch.tensor(0.1, dtype=DOUBLE), cosine_decay(0.1, 10**9)):
-        population = Population(build, seeds=[0, 1])
-        *_, last = train_many(population, batches, cross_entropy, {"lr": lr})
+        *_, last = train_many(build, cross_entropy, {"lr": lr}, batches, seeds=[0, 1])
         results.append(last)
     for other in results[1:]:
         torch.testing.assert_close(other, results[0], rtol=1e-9, atol=0)
@@ -137,11 +143,10 @@ def test_a_value_for_all_equals_the_value_repeated():
 def test_a_member_that_diverges_harms_no_other():
     batches = data(steps=60)
     hypers = {"lr": [0.1, 1e300, 0.2], "weight_decay": 0.01}
-    population = Population(build, seeds=[0, 1, 2])
-    *_, losses = train_many(population, batches, cross_entropy, hypers)
+    *_, losses = train_many(build, cross_entropy, hypers, batches, seeds=[0, 1, 2])
     assert math.isnan(losses[1])
-    healthy = Population(build, seeds=[0, 2])
-    *_, expected = train_many(healthy, batches, cross_entropy, hypers | {"lr": [0.1, 0.2]})
+    hypers["lr"] = [0.1, 0.2]
+    *_, expected = train_many(build, cross_entropy, hypers, batches, seeds=[0, 2])
     torch.testing.assert_close(losses[[0, 2]], expected, rtol=0, atol=1e-12)
 
 
@@ -155,15 +160,15 @@ def test_convolutions_and_norms_train_as_alone_buffers_included(norm):
     def build_cnn(seed):
         return small_cnn((8, 16), norm=norm, seed=seed).double()
 
-    population = Population(build_cnn, seeds=[0, 1])
-    for _ in train_many(population, batches, cross_entropy, {"lr": [0.1, 0.3]}):
-        pass
+    stack = finished(
+        train_many(build_cnn, cross_entropy, {"lr": [0.1, 0.3]}, batches, seeds=[0, 1])
+    )
     for index, lr in enumerate([0.1, 0.3]):
         alone = build_cnn(index)
         for _ in train(alone, batches, cross_entropy, torch.optim.SGD(alone.parameters(), lr=lr)):
             pass
-        assert_equal_networks(population.member(index), alone)
-        scores = evaluate_many(population, batches, {"loss": cross_entropy})["loss"]
+        assert_equal_networks(stack.member(index), alone)
+        scores = evaluate_many(stack, batches, {"loss": cross_entropy})["loss"]
         expected = evaluate(alone, batches, {"loss": cross_entropy})["loss"]
         assert math.isclose(scores[index], expected, rel_tol=1e-9)
 
@@ -174,12 +179,10 @@ def test_frozen_parameters_stay():
         model[1].requires_grad_(False)
         return model
 
-    population = Population(build_frozen, seeds=[0, 1])
     hypers = {"lr": 0.1, "weight_decay": 0.1}
-    for _ in train_many(population, data(steps=5), cross_entropy, hypers):
-        pass
+    stack = finished(train_many(build_frozen, cross_entropy, hypers, data(steps=5), seeds=[0, 1]))
     for index in range(2):
-        trained, start = population.member(index), build(index)
+        trained, start = stack.member(index), build(index)
         assert torch.equal(trained[1].weight, start[1].weight)
         assert not torch.equal(trained[3].weight, start[3].weight)
         assert [p.requires_grad for p in trained.parameters()] == [False, False, True, True]
@@ -187,19 +190,18 @@ def test_frozen_parameters_stay():
 
 @pytest.mark.parametrize("own_batches", [False, True])
 def test_evaluate_many_equals_evaluate_at_any_time(own_batches):
-    population = Population(build, seeds=[0, 1, 2])
     metrics = {"loss": cross_entropy, "accuracy": accuracy}
     (x, y) = data(steps=1, size=11, members=(3,) if own_batches else ())[0]
     dim = 1 if own_batches else 0
     uneven = list(zip(x.split([5, 4, 2], dim), y.split([5, 4, 2], dim), strict=True))
-    steps = train_many(population, data(steps=4), cross_entropy, {"lr": 0.1})
-    for number, _ in enumerate(steps):
+    training = train_many(build, cross_entropy, {"lr": 0.1}, data(steps=4), seeds=[0, 1, 2])
+    for number, _ in enumerate(training):
         if number % 2:
             continue
-        scores = evaluate_many(population, uneven, metrics, own_batches=own_batches)
+        scores = evaluate_many(training.stack, uneven, metrics, own_batches=own_batches)
         for index in range(3):
             own = (x[index], y[index]) if own_batches else (x, y)
-            expected = evaluate(population.member(index), [own], metrics)
+            expected = evaluate(training.stack.member(index), [own], metrics)
             assert math.isclose(scores["loss"][index], expected["loss"], rel_tol=1e-9)
             assert math.isclose(scores["accuracy"][index], expected["accuracy"], rel_tol=1e-6)
 
@@ -208,37 +210,37 @@ def test_evaluate_many_uses_evaluation_mode_and_training_goes_on():
     def build_dropout(seed):
         return nn.Sequential(build(seed), nn.Dropout(0.5))
 
-    population = Population(build_dropout, seeds=[0, 1])
+    def train_still():
+        batches = data(steps=1)
+        return train_many(build_dropout, cross_entropy, {"lr": 0.0}, batches, seeds=[0, 1])
+
+    stack = train_still().stack
     with torch.random.fork_rng(devices=[]):
-        scores = [evaluate_many(population, data(steps=2), {"l": cross_entropy})["l"] for _ in "ab"]
+        scores = [evaluate_many(stack, data(steps=2), {"l": cross_entropy})["l"] for _ in "ab"]
         assert torch.equal(*scores)
-        rerun = [
-            next(train_many(population, data(steps=1), cross_entropy, {"lr": 0.0})) for _ in "ab"
-        ]
-        assert not torch.equal(*rerun)
-    assert population.template.training
+        assert not torch.equal(next(train_still()), next(train_still()))
+    assert stack.template.training
 
 
-def test_members_are_copies_of_the_population():
-    population = Population(build, seeds=[5, 6])
-    member = population.member(1)
+def test_members_are_copies_of_the_stack():
+    stack = Stack(build, seeds=[5, 6])
+    member = stack.member(1)
     assert_equal_networks(member, build(6), atol=0)
     nn.init.zeros_(member[1].weight)
-    assert_equal_networks(population.member(1), build(6), atol=0)
+    assert_equal_networks(stack.member(1), build(6), atol=0)
 
 
 def test_any_pure_function_is_an_update():
     def sign_descent(params, grads, state, *, lr):
         return {name: p - lr * torch.sign(grads[name]) for name, p in params.items()}, state
 
-    population = Population(build, seeds=[0, 1])
-    start = population.params
-    next(
-        train_many(
-            population, data(steps=1), cross_entropy, {"lr": [0.5, 0.25]}, update=sign_descent
-        )
+    hypers = {"lr": [0.5, 0.25]}
+    batches = data(steps=1)
+    stack = finished(
+        train_many(build, cross_entropy, hypers, batches, seeds=[0, 1], update=sign_descent)
     )
-    for name, after in population.params.items():
+    start = Stack(build, seeds=[0, 1]).params
+    for name, after in stack.params.items():
         moved = (after - start[name]).abs().flatten(1)
         torch.testing.assert_close(moved.amax(dim=1), torch.tensor([0.5, 0.25], dtype=DOUBLE))
 
@@ -246,8 +248,9 @@ def test_any_pure_function_is_an_update():
 @pytest.mark.parametrize(
     ("hypers", "error", "message"),
     [
-        ({"lr": 0.1, "momentun": 0.9}, TypeError, "unexpected keyword argument 'momentun'"),
+        ({"lr": 0.1, "momentun": 0.9}, TypeError, "got hypers ['momentun'], but"),
         ({"momentum": 0.9}, TypeError, "missing a required argument: 'lr'"),
+        ({"lr": 0.1, "dropout": 0.5}, TypeError, "got hypers ['dropout'], but"),
         ({"lr": [0.1]}, ValueError, "train_many needs 2 values for lr, got lr=[0.1]"),
         ({"lr": math.nan}, ValueError, "finite numbers or schedules for lr, got lr=nan"),
         ({"lr": [0.1, "0.2"]}, ValueError, "got lr=[0.1, '0.2']"),
@@ -256,24 +259,44 @@ def test_any_pure_function_is_an_update():
     ],
 )
 def test_bad_hypers_are_named_before_any_work(hypers, error, message):
-    population = Population(build, seeds=[0, 1])
     with pytest.raises(error, match=re.escape(message)):
-        train_many(population, data(steps=1), cross_entropy, hypers, update=sgd)
+        train_many(build, cross_entropy, hypers, data(steps=1), seeds=[0, 1], update=sgd)
 
 
-def test_bad_populations_are_named():
+def test_bad_stacks_are_named():
     with pytest.raises(ValueError, match=re.escape("at least one seed, got seeds=()")):
-        Population(build, seeds=[])
+        Stack(build, seeds=[])
     with pytest.raises(ValueError, match="one architecture, as of seed 1, got seed=2"):
-        Population(lambda seed: mlp([6, seed, 3], seed=seed), seeds=[1, 1, 2])
+        Stack(lambda seed: mlp([6, seed, 3], seed=seed), seeds=[1, 1, 2])
     with pytest.raises(ValueError, match="at least one sample, got samples=0"):
-        evaluate_many(Population(build, seeds=[0]), [], {"loss": cross_entropy})
+        evaluate_many(Stack(build, seeds=[0]), [], {"loss": cross_entropy})
 
 
 @pytest.mark.gpu
-def test_a_population_trains_on_its_device():
-    population = Population(lambda seed: build(seed).cuda(), seeds=[0, 1])
+def test_a_stack_trains_on_its_device():
     hypers = {"lr": [0.1, cosine_decay(0.1, decay_steps=50)]}
-    first, *_, last = train_many(population, data(steps=1) * 50, cross_entropy, hypers)
+    first, *_, last = train_many(
+        lambda seed: build(seed).cuda(), cross_entropy, hypers, data(steps=1) * 50, seeds=[0, 1]
+    )
     assert last.device.type == "cuda"
     assert bool((last < first).all())
+
+
+def test_losses_and_clipping_take_each_members_hyperparameters():
+    def shrunk(logits, targets, *, penalty):
+        return cross_entropy(logits, targets) + penalty * logits.square().mean()
+
+    batches = data(steps=20)
+    hypers = {"lr": 0.5, "penalty": [0.0, 2.0], "clip_norm": [0.1, 1e9]}
+    stack = finished(train_many(build, shrunk, hypers, batches, seeds=[0, 1]))
+    for index, (penalty, norm) in enumerate(
+        zip(hypers["penalty"], hypers["clip_norm"], strict=True)
+    ):
+        alone = build(index)
+        optimizer = torch.optim.SGD(alone.parameters(), lr=0.5)
+        for x, y in batches:
+            optimizer.zero_grad()
+            shrunk(alone(x), y, penalty=penalty).backward()
+            nn.utils.clip_grad_norm_(alone.parameters(), norm)
+            optimizer.step()
+        assert_equal_networks(stack.member(index), alone)
