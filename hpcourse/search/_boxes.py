@@ -104,7 +104,7 @@ def _corners(tree: Any, levels: Sequence[int]) -> tuple[Matrix, Matrix]:
     """Lower and upper corners of all nodes in uniform coordinates, each (nodes, dimension)."""
     low = np.zeros((tree.node_count, len(levels)))
     high = np.ones_like(low)
-    cut = _uniform(tree.threshold, np.asarray(levels)[tree.feature])
+    cut = _uniform(tree.threshold, np.asarray(levels)[np.maximum(tree.feature, 0)])
     parents = np.flatnonzero(tree.children_left[:1] >= 0)  # the root, unless it is a leaf
     while parents.size:  # one round a level of the tree
         left, right = tree.children_left[parents], tree.children_right[parents]
