@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hpcourse._check import require
+from hpcourse.claims.power import seeds_needed
 from hpcourse.claims.registry import Curves, Direction, Profile, Values
 from hpcourse.claims.statistics import Verdict
 
@@ -102,14 +104,46 @@ class Evidence:
     device: str
     versions: Mapping[str, str]
 
+    @property
+    def command(self) -> str:
+        """What measures the claim again at this profile."""
+        return f"hpcourse claims run --profile {self.profile} --only {self.claim} --again"
+
+    @property
+    def differences(self) -> list[float]:
+        """Deciding arm against the reference, one a seed; positive supports the claim."""
+        sign = 1 if self.direction == "higher" else -1
+        pairs = zip(self.arms[self.arm], self.arms[self.reference], strict=True)
+        return [sign * (a - b) for a, b in pairs]
+
+    @property
+    def seeds_needed(self) -> int:
+        """Seeds that would see the smallest effect of interest with 80 % power.
+
+        It takes the spread of `differences` for the true one; see `hpcourse.claims.seeds_needed`.
+        """
+        return seeds_needed(
+            effect=self.smallest_effect,
+            spread=statistics.stdev(self.differences),
+            confidence=self.confidence,
+        )
+
+    def power_note(self) -> str:
+        """One sentence: the seeds that were run, and those that the smallest effect needs."""
+        return (
+            f"{len(self.seeds)} seeds run, about {self.seeds_needed} needed to see "
+            f"{self.smallest_effect:g} {self.unit} with 80 % power"
+        )
+
     def summary(self) -> str:
-        """One line: verdict with caveats, effect with interval, seeds, p-value and profile."""
+        """One line: verdict, effect with interval, seeds, p-value; the power where undecided."""
         caveats = f" ({'; '.join(self.caveats)})" if self.caveats else ""
+        power = f"; {self.power_note()}" if self.verdict == "undecided" else ""
         return (
             f"{self.claim}: {self.verdict}{caveats}; {self.arm} against {self.reference} "
             f"{self.effect:+.3g} {self.unit} [{self.low:+.3g}, {self.high:+.3g}] "
             f"(positive supports the claim; {len(self.seeds)} seeds, p = {self.p_value:.2g}, "
-            f"{self.profile} profile)"
+            f"{self.profile} profile){power}"
         )
 
     def write(self, folder: Path | str) -> Path:

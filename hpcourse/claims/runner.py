@@ -71,20 +71,54 @@ def load(claim_id: str, folder: Path | str | None = None) -> Evidence:
 def evidence_folder() -> Path:
     """The book's evidence: of the repository around the working directory, else the package's own.
 
-    Looks for ``book/evidence`` in the working directory and all folders above it, then beside the
-    package (a repository that was installed in place), then for the copy within an installed one.
-
     Raises:
         FileNotFoundError: If there is none.
     """
-    package = Path(__file__).resolve().parent
-    here = Path.cwd()
-    roots = (here, *here.parents, package.parents[1])
-    places = [*(root / "book" / "evidence" for root in roots), package / "stored"]
-    for place in places:
-        if place.is_dir():
+    for place in (_book_evidence(), _package() / "stored"):
+        if place is not None and place.is_dir():
             return place
-    raise FileNotFoundError(f"no folder book/evidence at or above {here}: pass the folder")
+    raise FileNotFoundError(f"no folder book/evidence at or above {Path.cwd()}: pass the folder")
+
+
+def results_folder(profile: Profile) -> Path:
+    """Where new evidence goes unless told otherwise.
+
+    Full evidence goes to the book's; quick evidence never takes its place, but goes to
+    ``book/_build/evidence``. Outside a repository both go to folders of the working directory.
+    """
+    stored = _book_evidence()
+    if stored is None:
+        return Path("evidence") / profile
+    return stored if profile == "full" else stored.parent / "_build" / "evidence"
+
+
+def _book_evidence() -> Path | None:
+    """``book/evidence`` at or above the working directory, or beside a package run in place."""
+    roots = (Path.cwd(), *Path.cwd().parents, _package().parents[1])
+    places = (root / "book" / "evidence" for root in roots)
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _package() -> Path:
+    return Path(__file__).resolve().parent
+
+
+def is_current(evidence: Evidence, claim: Claim, profile: Profile) -> bool:
+    """Whether measuring the claim again would only repeat this evidence.
+
+    That is so if it was measured at this profile, by this version of the package, with the seeds
+    and for the very claim that are registered now. Changes to an experiment's code within a
+    version are not seen.
+    """
+    same = ("statement", "source", "metric", "unit", "direction", "smallest_effect", "reference")
+    claimed = tuple(entry.arm for entry in evidence.comparisons if entry.decides)
+    return (
+        evidence.profile == profile
+        and evidence.versions.get("hpcourse") == version("hpcourse")
+        and all(getattr(evidence, name) == getattr(claim, name) for name in same)
+        and (tuple(evidence.arms), claimed) == (claim.arms, claim.claimed)
+        and evidence.seeds == tuple(claim.seeds.get(profile, evidence.seeds))
+    )
 
 
 def judge(claim: Claim, profile: Profile, outcome: Outcome) -> Evidence:
