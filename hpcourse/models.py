@@ -1,17 +1,20 @@
 """The small networks used across the book, each reproducible from its seed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hpcourse._check import require, require_count
 from hpcourse.regularise import Dropout
 
-__all__ = ["mlp", "small_cnn"]
+__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "small_cnn", "small_lstm"]
+
+Place = Literal["input", "output", "hidden", "hidden-once", "memory"]
+"""Where a recurrent network drops out; see `small_lstm`."""
 
 
 def mlp(
@@ -50,6 +53,53 @@ def mlp(
                 layers.append(Dropout(dropout))
     after_last = 1 if dropout is None else 2
     return nn.Sequential(*layers[:-after_last])
+
+
+def batch_norm_mlp(
+    sizes: Sequence[int],
+    *,
+    dropout: Literal["before", "after", "last"] | None = None,
+    rate: float = 0.5,
+    seed: int,
+) -> nn.Sequential:
+    """A fully connected network with batch norm after each activation, and dropout beside it.
+
+    One block per hidden width: linear layer, ReLU, batch norm; then a linear layer.
+
+    Args:
+        sizes: Widths from input to output, such as ``[40, 64, 64, 10]``.
+        dropout: ``"before"`` drops out directly before each batch norm, ``"after"`` directly after
+            each, ``"last"`` once, after the last one, and None nowhere.
+        rate: Rate of the `hpcourse.regularise.Dropout` layers.
+        seed: Decides the initial weights (torch's default initialisation).
+
+    Returns:
+        Inputs (batch, ...), flattened to (batch, sizes[0]), to outputs (batch, sizes[-1]).
+
+    Raises:
+        ValueError: If there are fewer than three sizes, one is not an integer above zero, the
+            rate is outside [0, 1), or `dropout` is unknown.
+
+    Examples:
+        >>> model = batch_norm_mlp([40, 16, 10], dropout="before", seed=0)
+        >>> [type(layer).__name__ for layer in model]
+        ['Flatten', 'Linear', 'ReLU', 'Dropout', 'BatchNorm1d', 'Linear']
+    """
+    require(len(sizes) >= 3, "batch_norm_mlp needs a hidden size", sizes=list(sizes))
+    for index, size in enumerate(sizes):
+        require_count("batch_norm_mlp", **{f"sizes[{index}]": size})
+    known = dropout in (None, "before", "after", "last")
+    need = 'batch_norm_mlp needs dropout "before", "after", "last" or None'
+    require(known, need, dropout=dropout)
+    with _seeded(seed):
+        layers: list[nn.Module] = [nn.Flatten()]
+        for width_in, width_out in pairwise(sizes[:-1]):
+            layers += [nn.Linear(width_in, width_out), nn.ReLU()]
+            layers += [Dropout(rate)] if dropout == "before" else []
+            layers.append(nn.BatchNorm1d(width_out))
+            layers += [Dropout(rate)] if dropout == "after" else []
+        layers += [Dropout(rate)] if dropout == "last" else []
+        return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
 
 
 def small_cnn(
@@ -100,6 +150,86 @@ def small_cnn(
         # The last block's pooling gives way to the mean over all positions.
         layers[-1] = nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+class LSTM(nn.Module):
+    """A long short-term memory that reads a sequence and answers at its end; see `small_lstm`."""
+
+    def __init__(
+        self, inputs: int, hidden: int, classes: int, places: Collection[Place], rate: float
+    ) -> None:
+        super().__init__()
+        self.read = nn.Linear(inputs, 4 * hidden)
+        self.recur = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.answer = nn.Linear(hidden, classes)
+        self.dropout = Dropout(rate)
+        self.places = frozenset(places)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sequences (batch, steps, inputs) to logits (batch, classes)."""
+        gates = self.read(self._dropped(x, "input"))  # (batch, steps, 4 hidden)
+        hidden = memory = gates.new_zeros(len(x), self.recur.in_features)
+        once = self._dropped(torch.ones_like(hidden), "hidden-once")
+        for step in range(x.shape[1]):
+            recurrent = self.recur(once * self._dropped(hidden, "hidden"))
+            write, keep, show, new = (gates[:, step] + recurrent).chunk(4, dim=1)
+            memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
+            memory = self._dropped(memory, "memory")
+            hidden = show.sigmoid() * memory.tanh()
+        logits: Tensor = self.answer(self._dropped(hidden, "output"))
+        return logits
+
+    def _dropped(self, x: Tensor, place: Place) -> Tensor:
+        """`x` with a fresh mask where the network drops out at `place`."""
+        dropped: Tensor = self.dropout(x) if place in self.places else x
+        return dropped
+
+
+def small_lstm(
+    inputs: int,
+    *,
+    hidden: int = 32,
+    classes: int = 10,
+    dropout: Collection[Place] = (),
+    rate: float = 0.5,
+    seed: int,
+) -> LSTM:
+    """A small recurrent network for sequences of any length, in plain tensor operations.
+
+    At each step, with gates i, f, o and candidate g linear in the input and the last hidden state
+    h, the memory is c = sigmoid(f) c + sigmoid(i) tanh(g), and h = sigmoid(o) tanh(c)
+    (F. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural Computation 2000). A
+    linear layer answers from the last h.
+
+    Args:
+        inputs: Features of a step.
+        hidden: Width of the hidden state and of the memory.
+        classes: Number of outputs.
+        dropout: Any of ``"input"`` and ``"output"`` (outside the recurrence; W. Zaremba,
+            I. Sutskever and O. Vinyals, "Recurrent neural network regularization", 2014),
+            ``"hidden"`` (h, where it enters the gates, with a fresh mask at every step),
+            ``"hidden-once"`` (h with one mask for all steps; Y. Gal and Z. Ghahramani, "A
+            theoretically grounded application of dropout in recurrent neural networks", NIPS
+            2016) and ``"memory"`` (c, with a fresh mask at every step).
+        rate: Rate of the dropout.
+        seed: Decides the initial weights (torch's default initialisation).
+
+    Returns:
+        Sequences (batch, steps, inputs) to logits (batch, classes).
+
+    Raises:
+        ValueError: If a size is not an integer above zero, a place is unknown, or the rate is
+            outside [0, 1).
+
+    Examples:
+        >>> small_lstm(4, dropout=("input", "output"), seed=0)(torch.zeros(5, 10, 4)).shape
+        torch.Size([5, 10])
+    """
+    require_count("small_lstm", inputs=inputs, hidden=hidden, classes=classes)
+    known = set(dropout) <= set(get_args(Place))
+    require(known, f"small_lstm needs places among {get_args(Place)}", dropout=dropout)
+    with _seeded(seed):
+        return LSTM(inputs, hidden, classes, dropout, rate)
 
 
 @contextmanager
