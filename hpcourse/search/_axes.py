@@ -84,7 +84,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_config("Options", {"values": self.values})
+        check_config("Options", {"values": list(self.values)})
         distinct = len(self.values) > 0 and all(
             self._index(value) == place for place, value in enumerate(self.values)
         )

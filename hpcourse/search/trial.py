@@ -1,7 +1,7 @@
 """Records that travel between a searcher, the objective and the storage: JSON values only.
 
 A record is checked when it is made, so that a value which no journal could store is refused where
-it arises. A configuration is an ordinary mapping; `Trial` and `Suggestion` are frozen.
+it arises.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +88,8 @@ class Trial:
         require(known, "Trial needs state running, done or failed", state=self.state)
         require_non_negative("Trial", seconds=self.seconds)
         if self.state == "done":
-            require(is_finite(self.value), "Trial needs a finite value when done", value=self.value)
+            number = type(self.value) in (int, float) and is_finite(self.value)
+            require(number, "Trial needs a finite value when done", value=self.value)
         else:
             unset = self.value is None
             require(unset, f"Trial needs no value while {self.state}", value=self.value)
@@ -150,10 +151,10 @@ class Batched:
 
 
 def check_config(where: str, config: object) -> None:
-    """Raise unless `config` is a mapping of names to JSON values.
+    """Raise unless `config` is a dict of names to JSON values.
 
-    Numbers are Python's own and finite: NaN and infinity are no JSON, and a NumPy scalar has to be
-    converted (``value.item()``) by whoever made it.
+    These are None, bool, int, str, finite float, list and dict. Convert a NumPy scalar with
+    ``value.item()``, an array or a tuple with ``list(...)``.
 
     Raises:
         ValueError: Quoting the name and the value that JSON cannot hold.
@@ -164,35 +165,27 @@ def check_config(where: str, config: object) -> None:
         ...
         ValueError: Suggestion needs JSON values, got config['layers'][1]=inf
     """
-    require(isinstance(config, Mapping), f"{where} needs a mapping as config", config=config)
+    require(type(config) is dict, f"{where} needs a dict as config", config=config)
     _check_json(where, "config", config)
 
 
 def _check_json(where: str, path: str, value: object) -> None:
-    """Check `value`, which stands at `path`, and all that it holds."""
-    match value:
-        case None | str():
-            return
-        case bool() | int() | float():
-            own = type(value) in (bool, int, float)  # np.float64 is a float, but loses its type
-            require(
-                own and (type(value) is not float or is_finite(value)),
-                _need(where),
-                **{path: value},
-            )
-        case Mapping():
-            for key, item in value.items():
-                require(isinstance(key, str), f"{where} needs names in {path}", name=key)
-                _check_json(where, f"{path}[{key!r}]", item)
-        case list() | tuple():
-            for index, item in enumerate(value):
-                _check_json(where, f"{path}[{index}]", item)
-        case _:
-            require(False, _need(where), **{path: value})
+    """Check `value`, which stands at `path`, and all that it holds.
 
-
-def _need(where: str) -> str:
-    return f"{where} needs JSON values"
+    Types are compared exactly: a tuple comes back from JSON as a list and a NumPy number as
+    Python's, and a replayed configuration has to equal the first one.
+    """
+    if type(value) is dict:
+        for key, item in value.items():
+            require(type(key) is str, f"{where} needs names in {path}", name=key)
+            _check_json(where, f"{path}[{key!r}]", item)
+    elif type(value) is list:
+        for index, item in enumerate(value):
+            _check_json(where, f"{path}[{index}]", item)
+    else:
+        plain = value is None or type(value) in (bool, int, str)
+        plain = plain or (type(value) is float and is_finite(value))
+        require(plain, f"{where} needs JSON values", **{path: value})
 
 
 def _check_request(where: str, config: object, budget: int | None, parent: int | None) -> None:
