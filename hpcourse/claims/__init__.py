@@ -16,7 +16,7 @@ page), `rank_correlation`.
 """
 
 from hpcourse.claims.evidence import Comparison, Evidence
-from hpcourse.claims.ledger import LedgerRow, describe, ledger_markdown, read_ledger
+from hpcourse.claims.ledger import LedgerRow, describe, ledger_effects, ledger_markdown, read_ledger
 from hpcourse.claims.measure import Report, measure, measure_in_processes
 from hpcourse.claims.power import paired_power, seeds_needed
 from hpcourse.claims.ranks import RankCorrelation, rank_correlation
@@ -62,6 +62,7 @@ __all__ = [
     "holm",
     "is_current",
     "judge",
+    "ledger_effects",
     "ledger_markdown",
     "load",
     "log_grid",

@@ -20,6 +20,7 @@ from hpcourse.claims.statistics import holm
 
 NOT_MEASURED = "not yet measured"
 SIGNIFICANT = 0.05
+NBSP = "\u00a0"  # keeps a number and its unit on one line
 BADGES = {
     "holds": "holds",
     "holds with a caveat": "caveat",
@@ -136,6 +137,19 @@ def ledger_markdown(rows: Sequence[LedgerRow], *, book: str = "..") -> str:
     return "\n".join(lines)
 
 
+def ledger_effects(rows: Sequence[LedgerRow]) -> list[tuple[str, float, float, float, float]]:
+    """Rows for `hpcourse.plots.plot_effects`, each in units of its smallest effect of interest.
+
+    Args:
+        rows: From `read_ledger`; those without evidence are left out.
+
+    Returns:
+        Label, effect, low and high end of the interval, and 1.0 for the smallest effect.
+    """
+    measured = [(row.evidence, row.claim.smallest_effect) for row in rows if row.evidence]
+    return [(e.claim, e.effect / unit, e.low / unit, e.high / unit, 1.0) for e, unit in measured]
+
+
 def _claim_cell(row: LedgerRow, book: str) -> str:
     claim = row.claim
     name = f"[`{claim.id}`]({book}/{claim.page}.ipynb)" if claim.page else f"`{claim.id}`"
@@ -147,19 +161,22 @@ def _result_cell(row: LedgerRow) -> str:
     if row.evidence is None:
         return NOT_MEASURED
     badge = f'<span class="verdict-{BADGES[row.verdict]}">{row.verdict}</span>'
-    return "<br>".join([badge, _effect(row.evidence), *row.notes])
+    effect = _effect(row.evidence).replace(", ", f",{NBSP}")
+    return "<br>".join([badge, effect, *row.notes])
 
 
 def _p_cell(row: LedgerRow) -> str:
     if row.evidence is None:
         return ""
-    return f"p {row.evidence.p_value:.2g}<br>Holm {row.adjusted_p:.2g}"
+    return f"p{NBSP}{row.evidence.p_value:.2g}, <br>Holm{NBSP}{row.adjusted_p:.2g}"
 
 
 def _cost_cell(row: LedgerRow) -> str:
     if row.evidence is None:
         return ""
-    return f"{len(row.evidence.seeds)} seeds<br>{row.evidence.seconds:,.0f} s"
+    run, needed = len(row.evidence.seeds), row.evidence.seeds_needed
+    cost = (f"{run} seeds", f"{needed:,} needed", f"{row.evidence.seconds:,.0f} s")
+    return ", <br>".join(entry.replace(" ", NBSP) for entry in cost)
 
 
 def _effect(evidence: Evidence) -> str:
