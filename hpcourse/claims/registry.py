@@ -6,6 +6,7 @@ name to `MODULES`). Nothing is registered by importing.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -20,7 +21,7 @@ Direction = Literal["higher", "lower"]
 Values = Mapping[str, list[float]]  # arm -> one value a seed
 Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
 
-MODULES = ("saddle", "learning_rate")  # in the order of the book
+MODULES = ("importance", "defaults", "saddle", "learning_rate")  # in the order of the book
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Claim:
     the weakest one decides.
 
     Attributes:
-        id: Lower-case words joined by hyphens; also the evidence file's name.
+        id: Lower-case words and numbers joined by hyphens; also the evidence file's name.
         statement: The claim as one sentence.
         source: Section of the source that makes it.
         claimed: Arms that are said to be better.
@@ -99,8 +100,8 @@ class Claim:
     page: str = ""
 
     def __post_init__(self) -> None:
-        slug = all(part.isalnum() and part == part.lower() for part in self.id.split("-"))
-        require(slug and self.id.isascii(), "Claim needs an id of lower-case words", id=self.id)
+        slug = re.fullmatch(r"[a-z0-9]+([-.][a-z0-9]+)*", self.id) is not None
+        require(slug, "Claim needs an id of lower-case words", id=self.id)
         for name in ("statement", "source", "metric", "unit"):
             value = getattr(self, name)
             require(bool(value.strip()), f"Claim needs a {name}", **{name: value})
