@@ -48,7 +48,9 @@ def weighted_sum(losses: Tensor | Sequence[Tensor], weights: Tensor | Sequence[S
     if not isinstance(weights, Tensor):
         for weight in weights:
             require_range("weighted_sum", weight=weight)
-        weights = torch.stack([torch.as_tensor(w).to(losses) for w in weights])
+        weights = torch.stack(
+            [torch.as_tensor(w, dtype=losses.dtype, device=losses.device) for w in weights]
+        )
     _require_alike("weighted_sum", losses, weights=weights)
     return (weights * losses).sum()
 
@@ -84,7 +86,11 @@ def uncertainty_weighted(
     losses = _stacked("uncertainty_weighted", losses)
     _require_tasks("uncertainty_weighted", tasks)
     _require_alike("uncertainty_weighted", losses, log_variances=log_variances)
-    require(len(tasks) == len(losses), f"needs {len(losses)} tasks", tasks=tuple(tasks))
+    require(
+        len(tasks) == len(losses),
+        f"uncertainty_weighted needs {len(losses)} tasks",
+        tasks=tuple(tasks),
+    )
     factors = torch.tensor([0.5 if task == "regression" else 1.0 for task in tasks]).to(losses)
     return (factors * torch.exp(-log_variances) * losses + log_variances / 2).sum()
 
