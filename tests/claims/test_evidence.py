@@ -1,11 +1,12 @@
 """The record, its file, and what a crash in the middle of writing leaves."""
 
 import json
+import statistics
 from dataclasses import replace
 
 import pytest
 
-from hpcourse.claims import Claim, Comparison, Evidence, Outcome, judge
+from hpcourse.claims import Claim, Comparison, Evidence, Outcome, Tuning, judge, seeds_needed
 
 CLAIM = Claim(
     id="warm-is-better",
@@ -66,6 +67,64 @@ def test_caveats_reach_verdict_and_record():
     assert [c.caveats for c in noted.comparisons] == [("one run diverged",), (), ("context",)]
     reference = judge(CLAIM, "full", replace(OUTCOME, caveats={"cold": ["at the edge"]}))
     assert (reference.arm, reference.caveats) == ("hot", ("at the edge",))
+
+
+def tuned(at_edge, arms=CLAIM.arms):
+    return Tuning(
+        rates=(0.1, 0.2),
+        scores=dict.fromkeys(arms, (1.0, 2.0)),
+        best=dict.fromkeys(arms, (0.1,)),
+        widened=0,
+        at_edge=at_edge,
+    )
+
+
+def test_a_best_rate_at_the_edge_of_its_range_is_a_caveat_without_the_experiments_doing():
+    judged = judge(CLAIM, "full", replace(OUTCOME, tuning=tuned(("hot",))))
+    assert judged.verdict == "holds with a caveat"
+    assert judged.caveats == ("a best learning rate of hot at the edge of its range",)
+    reference = judge(CLAIM, "full", replace(OUTCOME, tuning=tuned(("cold",))))
+    assert [c.caveats for c in reference.comparisons] == [
+        ("a best learning rate of cold at the edge of its range",)
+    ] * 3
+    assert judge(CLAIM, "full", replace(OUTCOME, tuning=tuned(()))).caveats == ()
+
+
+def test_the_edge_is_told_once_beside_other_caveats():
+    words = "a best learning rate of hot at the edge of its range"
+    outcome = replace(OUTCOME, tuning=tuned(("hot",)), caveats={"hot": [words, "one run diverged"]})
+    assert judge(CLAIM, "full", outcome).caveats == (words, "one run diverged")
+
+
+def test_every_arm_is_tuned_or_none():
+    with pytest.raises(ValueError, match=r"untuned=\['mild'\]"):
+        judge(CLAIM, "full", replace(OUTCOME, tuning=tuned((), ("cold", "warm", "hot"))))
+
+
+def test_differences_are_those_of_the_deciding_comparison(evidence):
+    assert evidence.differences == pytest.approx([1.0, 0.6, 1.0, 1.4, 1.0])  # hot below cold
+    assert statistics.mean(evidence.differences) == pytest.approx(evidence.effect)
+    opposite = judge(replace(CLAIM, direction="higher"), "quick", OUTCOME)
+    assert statistics.mean(opposite.differences) == pytest.approx(opposite.effect)
+
+
+def test_power_is_that_of_the_smallest_effect_at_the_measured_spread(evidence):
+    spread = statistics.stdev([1.0, 0.6, 1.0, 1.4, 1.0])
+    assert evidence.seeds_needed == seeds_needed(effect=0.5, spread=spread)
+    assert evidence.power_note() == (
+        f"5 seeds run, about {evidence.seeds_needed} needed to see 0.5 points with 80 % power"
+    )
+
+
+def test_the_summary_of_an_undecided_claim_tells_of_its_power(evidence):
+    assert "power" not in evidence.summary()
+    undecided = replace(evidence, verdict="undecided")
+    assert undecided.summary().endswith(f"; {evidence.power_note()}")
+
+
+def test_the_command_names_claim_and_profile(evidence):
+    words = "hpcourse claims run --profile quick --only warm-is-better --again"
+    assert evidence.command == words
 
 
 def test_a_small_effect_is_named_as_the_caveat():

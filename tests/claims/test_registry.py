@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcourse.claims import claims, find, load, paired_effect, verdict
+from hpcourse.claims import claims, claims_by_module, find, load, paired_effect, saddle, verdict
 
 FOLDER = Path(__file__).parents[2] / "book" / "evidence"
 IDS = tuple(claims())
@@ -45,11 +45,31 @@ def test_unknown_ids_list_near_names(claim_id, message):
         ("direction", "sideways"),
         ("smallest_effect", 0.0),
         ("smallest_effect", float("nan")),
+        ("seeds", {"medium": (1, 2)}),
     ],
 )
 def test_malformed_claims(field, value):
     with pytest.raises(ValueError, match=f"Claim needs.*{field if field != 'context' else 'arms'}"):
         replace(find("saddle-escape"), **{field: value})
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_every_claim_names_its_page_and_fixes_its_seeds(claim_id):
+    claim = find(claim_id)
+    assert claim.page
+    assert len(set(claim.seeds["quick"])) >= 5
+    assert len(set(claim.seeds["full"])) >= 20
+
+
+def test_claims_by_module_are_all_claims_in_order():
+    grouped = [claim.id for claims_of in claims_by_module().values() for claim in claims_of]
+    assert tuple(grouped) == IDS
+
+
+def test_ids_are_distinct(monkeypatch):
+    monkeypatch.setattr(saddle, "CLAIMS", saddle.CLAIMS * 2)
+    with pytest.raises(ValueError, match="distinct ids, got id='saddle-escape'"):
+        claims()
 
 
 @pytest.fixture(params=IDS)
@@ -64,7 +84,7 @@ def test_stored_evidence_is_of_the_registered_claim(stored):
     assert stored.smallest_effect == claim.smallest_effect
     assert tuple(stored.arms) == claim.arms
     assert stored.profile == "full"
-    assert len(stored.seeds) >= 20
+    assert stored.seeds == tuple(claim.seeds["full"])
     assert all(len(values) == len(stored.seeds) for values in stored.arms.values())
 
 
@@ -92,6 +112,12 @@ def test_stored_arms_had_equal_budgets_and_interior_rates(stored):
     assert {len(row) for row in scores.values()} <= {len(stored.settings.get("rates", ()))}
     for rate in best.values():
         assert stored.settings["rates"][0] < rate < stored.settings["rates"][-1]
+
+
+def test_stored_rates_at_an_edge_are_caveats(stored):
+    for comparison in stored.comparisons:
+        edges = {comparison.arm, stored.reference} & {*stored.settings.get("best_rate_at_edge", ())}
+        assert sum("at the edge of its range" in c for c in comparison.caveats) == len(edges)
 
 
 def test_stored_files_stay_small(stored):

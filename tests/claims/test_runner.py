@@ -1,4 +1,6 @@
-"""Profiles, reading stored evidence, and the command line, on an experiment that costs nothing."""
+"""Profiles, and where evidence is found and put, on an experiment that costs nothing."""
+
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +12,10 @@ from hpcourse.claims import (
     learning_rate,
     load,
     profile,
+    results_folder,
     run,
     runner,
 )
-from hpcourse.claims.__main__ import main
 
 CALLS = []
 
@@ -113,41 +115,19 @@ def test_evidence_of_an_installed_package_is_found_and_none_is_an_error(tmp_path
     assert evidence_folder() == stored
 
 
-def test_command_line_runs_shows_and_lists(tmp_path, capsys):
-    folder = ["--folder", str(tmp_path)]
-    assert main(["run", "new-beats-old", "--profile", "full", *folder]) == 0
-    assert CALLS == ["full"]
-    summary = load("new-beats-old", tmp_path).summary()
-    assert capsys.readouterr().out.startswith(summary)
-    assert main(["show", "new-beats-old", *folder]) == 0
-    assert capsys.readouterr().out == f"{summary}\n"
-    assert main(["list"]) == 0
-    assert "new-beats-old: New is better than old. (a test)" in capsys.readouterr().out
+def test_full_results_go_to_the_book_and_quick_ones_beside_it(tmp_path, monkeypatch):
+    stored = tmp_path / "book" / "evidence"
+    stored.mkdir(parents=True)
+    (stored.parent / "training").mkdir()
+    monkeypatch.chdir(stored.parent / "training")
+    assert results_folder("full") == stored
+    assert results_folder("quick") == tmp_path / "book" / "_build" / "evidence"
 
 
-def test_command_line_takes_the_profile_from_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("HPCOURSE_PROFILE", "full")
-    assert main(["run", "new-beats-old", "--folder", str(tmp_path)]) == 0
-    assert CALLS == ["full"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["show", "new-beats-old"], "new-beats-old.json"),
-        (["run", "newer"], "no such claim"),
-        (["run", "new-beats-old", "--profile", "fast"], "profile='fast'"),
-    ],
-)
-def test_command_line_errors_are_one_line_and_a_status(tmp_path, capsys, arguments, message):
-    assert main([*arguments, "--folder", str(tmp_path)]) == 2
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-    assert captured.out == ""
-
-
-def test_command_line_needs_a_command(capsys):
-    with pytest.raises(SystemExit):
-        main([])
-    assert "required" in capsys.readouterr().err
+def test_results_outside_a_repository_stay_out_of_the_installed_package(tmp_path, monkeypatch):
+    module = tmp_path / "site" / "hpcourse" / "claims" / "runner.py"
+    (module.parent / "stored").mkdir(parents=True)
+    monkeypatch.setattr(runner, "__file__", str(module))
+    monkeypatch.chdir(tmp_path)
+    assert results_folder("full") == Path("evidence/full")
+    assert results_folder("quick") == Path("evidence/quick")
