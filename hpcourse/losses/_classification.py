@@ -43,7 +43,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: Scalar = 
     sharp = -at_target(log_p, targets).mean()
     if not isinstance(label_smoothing, Tensor) and label_smoothing == 0:
         return sharp  # also where a class is ruled out by a score of -inf
-    return torch.lerp(sharp, -log_p.mean(), label_smoothing)
+    return sharp + label_smoothing * (-log_p.mean() - sharp)
 
 
 def focal_loss(

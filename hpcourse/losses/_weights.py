@@ -46,6 +46,8 @@ def weighted_sum(losses: Tensor | Sequence[Tensor], weights: Tensor | Sequence[S
     """
     losses = _stacked("weighted_sum", losses)
     if not isinstance(weights, Tensor):
+        count = len(losses)
+        require(len(weights) == count, f"weighted_sum needs {count} weights", weights=weights)
         for weight in weights:
             require_range("weighted_sum", weight=weight)
         weights = torch.stack(

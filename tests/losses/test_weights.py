@@ -154,7 +154,7 @@ def test_weights_stay_positive_sum_to_the_tasks_and_follow_their_order(seed, alp
 
 
 def toy(steps, balance):
-    """Two regressions on one layer whose targets differ ten times in scale, as in the paper's example.
+    """Two regressions on one layer, one of ten times the scale, as in the paper's example.
 
     Returns the relative losses, the weights and the unweighted gradient norms at the end.
     """
@@ -199,7 +199,8 @@ ONE = torch.ones(2)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: weighted_sum(ONE, [1.0]), "weights (2,), got weights=(1,)"),
+        (lambda: weighted_sum(ONE, [1.0]), "weighted_sum needs 2 weights, got weights=[1.0]"),
+        (lambda: weighted_sum(ONE, torch.ones(3)), "weights (2,), got weights=(3,)"),
         (lambda: weighted_sum(ONE, [1.0, -1.0]), "weight >= 0, got weight=-1.0"),
         (lambda: weighted_sum([], []), "needs a loss, got losses=[]"),
         (lambda: weighted_sum([ONE], [1.0]), "scalar losses, got shape=(2,)"),

@@ -34,8 +34,9 @@ def zero_or(low, high):
 
 DECAY = zero_or(1e-4, 0.1)
 EPS = st.floats(-10, -2).map(lambda exponent: 10**exponent)
-BETAS = {"beta1": zero_or(0.1, 0.95), "beta2": st.floats(0.5, 0.9999)}
-ADAM = {"lr": zero_or(1e-4, 0.02), **BETAS, "eps": EPS, "weight_decay": DECAY}
+# With large rates and short memories these steps are chaotic: any rounding grows beyond 1e-9.
+BETAS = {"beta1": zero_or(0.1, 0.95), "beta2": st.floats(0.9, 0.9999)}
+ADAM = {"lr": zero_or(1e-4, 0.003), **BETAS, "eps": EPS, "weight_decay": DECAY}
 HYPERS = {
     "sgd": {
         "lr": zero_or(1e-4, 0.3),
@@ -241,7 +242,10 @@ def test_an_update_can_be_traced_and_changes_nothing_in_place(name):
     first = make_fx(update)(start, start, {}, hypers)
     params, state = first(start, start, {}, hypers)
     later = make_fx(update)(params, start, state, hypers)
-    assert not [node for node in later.graph.nodes if str(node.target).endswith("_.default")]
+    called = [node.target for node in later.graph.nodes if node.op == "call_function"]
+    names = [target.overloadpacket.__name__ for target in called if hasattr(target, "_schema")]
+    assert len(names) > 3
+    assert not [name for name in names if name.endswith("_")]
     wanted = update(start, start, {}, hypers)
     for step in range(3):
         grads = noisy_bowl(params, step)

@@ -205,7 +205,7 @@ def nadam(
     With gradient g (weight decay included), m and v as in `adam` and the momentum of step t, from
     1, mu(t) = beta1 (1 - 0.96**(t momentum_decay) / 2), the mean m' of `adam` becomes
     mu(t + 1) m / (1 - mu(1) ... mu(t + 1)) + (1 - mu(t)) g / (1 - mu(1) ... mu(t)) (T. Dozat,
-    "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, algorithm 8).
+    "Incorporating Nesterov momentum into Adam", ICLR workshop 2016).
 
     Args:
         params: Parameters.

@@ -129,7 +129,7 @@ def rmsprop(
     q = g / (sqrt(E[g**2]) + eps); centred, E[g**2] - E[g]**2 takes the place of E[g**2]. The step
     is -lr q, or with momentum -lr b with b = momentum b + q (T. Tieleman and G. Hinton, "Lecture
     6.5: RMSProp", COURSERA: Neural Networks for Machine Learning, 2012; centred: A. Graves,
-    "Generating sequences with recurrent neural networks", arXiv:1308.0850, eqs. 38-45). Where
+    "Generating sequences with recurrent neural networks", arXiv:1308.0850, eqs. 38-41). Where
     rounding makes the centred square negative it is taken as 0, while torch returns NaN.
 
     Args:
