@@ -115,8 +115,8 @@ MOMENTUM = Family(
     default="beta 0.9",
     others={"near the best": tuple(f"beta {beta:g}" for beta in MOMENTA if beta != 0.9)},
     budgets={
-        "quick": Budget(rates=log_grid(0.5, 4.0, 3), tuning_size=1, seeds=seeds_from(15000, 5)),
-        "full": Budget(rates=log_grid(0.25, 8.0, 6), tuning_size=2, seeds=seeds_from(16000, 20)),
+        "quick": Budget(rates=log_grid(0.5, 8.0, 5), tuning_size=1, seeds=seeds_from(15000, 5)),
+        "full": Budget(rates=log_grid(0.5, 8.0, 7), tuning_size=2, seeds=seeds_from(16000, 40)),
     },
 )
 
@@ -135,8 +135,8 @@ ADAM = Family(
         for name, values in ADAM_OTHERS.items()
     },
     budgets={
-        "quick": Budget(rates=log_grid(0.005, 0.02, 3), tuning_size=1, seeds=seeds_from(17000, 5)),
-        "full": Budget(rates=log_grid(0.002, 0.064, 6), tuning_size=2, seeds=seeds_from(18000, 20)),
+        "quick": Budget(rates=log_grid(0.004, 0.064, 5), tuning_size=1, seeds=seeds_from(17000, 5)),
+        "full": Budget(rates=log_grid(0.004, 0.064, 6), tuning_size=2, seeds=seeds_from(18000, 40)),
     },
 )
 
