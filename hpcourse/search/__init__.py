@@ -10,7 +10,6 @@ from hpcourse.search.importance import (
     ranks,
 )
 from hpcourse.search.trial import (
-    JSON,
     Batched,
     Config,
     Objective,
@@ -20,7 +19,6 @@ from hpcourse.search.trial import (
 )
 
 __all__ = [
-    "JSON",
     "Axis",
     "Batched",
     "Config",

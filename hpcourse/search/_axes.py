@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse._check import is_finite, require, require_finite, require_positive
-from hpcourse.search.trial import JSON, Config, check_config
+from hpcourse.search.trial import Config, check_config
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Interval:
 
     @property
     def levels(self) -> int:
-        """Zero: the values are continuous."""
+        """Number of codes; zero, for the values are continuous."""
         return 0
 
-    def encode(self, value: JSON) -> float:
+    def encode(self, value: object) -> float:
         """Place of `value` in [0, 1].
 
         Raises:
@@ -80,7 +81,7 @@ class Options:
         2.0
     """
 
-    values: tuple[JSON, ...]
+    values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -95,7 +96,7 @@ class Options:
         """Number of values."""
         return len(self.values)
 
-    def encode(self, value: JSON) -> float:
+    def encode(self, value: object) -> float:
         """Index of `value`.
 
         Raises:
@@ -105,11 +106,11 @@ class Options:
         require(index >= 0, f"Options needs one of {self.values}", value=value)
         return float(index)
 
-    def decode(self, code: float) -> JSON:
+    def decode(self, code: float) -> Any:
         """The value of index `code`."""
         return self.values[int(code)]
 
-    def _index(self, value: JSON) -> int:
+    def _index(self, value: object) -> int:
         # True == 1 to Python, but they are different settings.
         same = (type(own) is type(value) and own == value for own in self.values)
         return next((place for place, equal in enumerate(same) if equal), -1)

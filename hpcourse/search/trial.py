@@ -6,14 +6,13 @@ it arises.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hpcourse._check import is_finite, require, require_count, require_non_negative
 
-__all__ = ["JSON", "Batched", "Config", "Objective", "State", "Suggestion", "Trial", "check_config"]
+__all__ = ["Batched", "Config", "Objective", "State", "Suggestion", "Trial", "check_config"]
 
-JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
-Config = Mapping[str, JSON]
+Config = Mapping[str, Any]  # JSON values only, see check_config
 State = Literal["running", "done", "failed"]
 
 
