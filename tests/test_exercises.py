@@ -4,11 +4,20 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from hpcourse import exercises
 from hpcourse.schedules import cosine_decay, join, polynomial_decay
 
 RIGHT = {
+    "check_variance_shares": lambda slopes, widths: [
+        (a * w) ** 2 / sum((b * v) ** 2 for b, v in zip(slopes, widths, strict=True))
+        for a, w in zip(slopes, widths, strict=True)
+    ],
+    "check_effective_rate": lambda lr, momentum, steps: lr * (1 - momentum**steps) / (1 - momentum),
+    "check_narrowed_range": lambda share, wanted: math.sqrt(
+        math.sqrt(wanted * (1 - share) / (share * (1 - wanted)))
+    ),
     "check_decay_rate": lambda fraction, steps, decay_steps: fraction ** (decay_steps / steps),
     "check_compounded_decay": lambda lr, k, n: math.prod(
         [lr, *(1 / (1 + k * t) for t in range(1, n + 1))]
@@ -37,6 +46,9 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_variance_shares": lambda slopes, widths: [a / sum(slopes) for a in slopes],
+    "check_effective_rate": lambda lr, momentum, steps: lr / (1 - momentum),
+    "check_narrowed_range": lambda share, wanted: wanted / share,
     "check_decay_rate": lambda fraction, steps, decay_steps: fraction ** (steps / decay_steps),
     "check_compounded_decay": lambda lr, k, n: lr / (1 + k * n),
     "check_triangular": lambda low, high, half: (
@@ -110,3 +122,24 @@ def test_the_critical_stable_rate_neither_grows_nor_shrinks():
 
     assert size_after(0.98 * rate) < 1e-2
     assert size_after(1.02 * rate) > 1e2
+
+
+def test_the_effective_rate_is_what_sgd_does():
+    lr, momentum, steps = 0.1, 0.9, 7
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=lr, momentum=momentum)
+    for _ in range(steps):
+        before = weight.item()
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+    moved = before - weight.item()
+    assert RIGHT["check_effective_rate"](lr, momentum, steps) == pytest.approx(moved, rel=1e-12)
+
+
+def test_a_narrowed_parabola_has_the_wanted_share():
+    share, wanted = 0.6, 0.05
+    factor = RIGHT["check_narrowed_range"](share, wanted)
+    places = np.linspace(-1, 1, 100_001)
+    wide, narrow = np.var(places**2), np.var((factor * places) ** 2)
+    rest = wide * (1 - share) / share
+    assert narrow / (narrow + rest) == pytest.approx(wanted, rel=1e-6)

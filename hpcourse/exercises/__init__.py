@@ -4,6 +4,11 @@ A check calls the reader's answer on several inputs and compares it with the tes
 reference. It never raises for a wrong answer: an answer that fails tells why.
 """
 
+from hpcourse.exercises._overview_importance import (
+    check_effective_rate,
+    check_narrowed_range,
+    check_variance_shares,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -19,9 +24,12 @@ __all__ = [
     "check_compounded_decay",
     "check_critical_point",
     "check_decay_rate",
+    "check_effective_rate",
     "check_escape_steps",
     "check_hessian_vector_product",
+    "check_narrowed_range",
     "check_stable_rate",
     "check_triangular",
+    "check_variance_shares",
     "check_warmup_cosine",
 ]
