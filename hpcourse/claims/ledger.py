@@ -52,7 +52,7 @@ class LedgerRow:
 
     @property
     def notes(self) -> list[str]:
-        """What to know beside the verdict: caveats, lack of power, doubt after the correction."""
+        """What to know beside the verdict, such as caveats, and doubt after the correction."""
         if self.evidence is None or self.adjusted_p is None:
             return []
         notes = list(self.evidence.caveats)

@@ -1,7 +1,7 @@
 """Paired statistics and the one rule that turns an interval into a verdict.
 
 Both arms of a claim are trained with the same seeds, so the statistics look at the differences
-within a seed. The interval is a studentised bootstrap (bootstrap-t): the claims have 5 to 30 seeds,
+within a seed. The interval is a studentised bootstrap (bootstrap-t): the claims have 5 to 40 seeds,
 where the percentile and BCa bootstraps are too narrow. Measured with 3000 samples each, nominal
 95 %, the interval contains the true mean
 
