@@ -21,7 +21,7 @@ Direction = Literal["higher", "lower"]
 Values = Mapping[str, list[float]]  # arm -> one value a seed
 Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
 
-MODULES = ("importance", "defaults", "saddle", "learning_rate")  # in the order of the book
+MODULES = ("regularisation", "importance", "defaults", "ranges", "saddle", "learning_rate")  # in the order of the book
 
 
 @dataclass(frozen=True, kw_only=True)
