@@ -1,8 +1,11 @@
 """The command line on an experiment that costs nothing."""
 
+import importlib
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +191,9 @@ def test_the_package_is_a_command():
     command = [sys.executable, "-m", "hpcourse", "claims", "list", "--only", "saddle-escape"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert listed.startswith("saddle-escape  ")
+
+
+def test_the_installed_script_is_this_command_line():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    module, _, name = project["scripts"]["hpcourse"].partition(":")
+    assert getattr(importlib.import_module(module), name) is main

@@ -19,8 +19,8 @@ d / s  seeds   this formula     bootstrap-t
 2.0    5       91 %             75 %
 =====  ======  ===============  =============
 
-The spread s is an estimate: the 95 % interval of the true one reaches from 0.6 to 2.9 times s with 5
-seeds, from 0.8 to 1.5 times s with 20. The seeds needed go with its square, so take them for an
+The spread s is an estimate: the 95 % interval of the true one reaches from 0.6 to 2.9 times s with
+5 seeds, from 0.8 to 1.5 times s with 20. The seeds needed go with its square, so take them for an
 order of magnitude.
 
 References:
