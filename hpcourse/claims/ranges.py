@@ -15,10 +15,10 @@ Protocol, fixed before the seeds reported here were run (in trials with other se
 - Chosen by validation loss, measured by test loss. The best rate of all and the best rate within
   the suggested range are chosen for each seed by all other seeds; the cost of the suggestion is the
   difference of their test losses on that seed.
-- Smallest effect: a cost of 0.05 nats, about a twentieth of what training gains on MNIST-1D over the
-  ln 10 nats of chance. The contrast is an allowance of twice that less the cost. So the claim **fails**
-  where the cost is surely above 0.05, and **holds** where it is estimated at 0.05 or less and
-  surely below 0.1.
+- Smallest effect: a cost of 0.05 nats, about a twentieth of what training gains on MNIST-1D over
+  the ln 10 nats of chance. The contrast is an allowance of twice that less the cost. So the claim
+  **fails** where the cost is surely above 0.05, and **holds** where it is estimated at 0.05 or less
+  and surely below 0.1.
 - The good region is where the mean validation loss, between the rates read off a straight line, is
   within 0.05 nats of the lowest; of several such regions the one around the lowest.
 - No loss counts as worse than chance, ln 10 nats, which any network reaches by doing nothing; a run

@@ -21,7 +21,15 @@ Direction = Literal["higher", "lower"]
 Values = Mapping[str, list[float]]  # arm -> one value a seed
 Curves = Mapping[str, list[list[float | None]]]  # arm -> seed -> point; None where not finite
 
-MODULES = ("regularisation", "importance", "defaults", "ranges", "saddle", "learning_rate")  # in the order of the book
+# In the order of the book.
+MODULES = (
+    "regularisation",
+    "importance",
+    "defaults",
+    "ranges",
+    "saddle",
+    "learning_rate",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
