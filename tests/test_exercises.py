@@ -7,9 +7,29 @@ import pytest
 import torch
 
 from hpcourse import exercises
-from hpcourse.schedules import cosine_decay, join, polynomial_decay
+from hpcourse.schedules import cosine_decay, join, polynomial_decay, time_decay
 
 RIGHT = {
+    "check_convolution_parameters": lambda channels, kernels, height, width, bias: sum(
+        p.numel()
+        for p in torch.nn.Conv2d(channels, kernels, (height, width), bias=bias).parameters()
+    ),
+    "check_kind": lambda name: {
+        **dict.fromkeys(
+            ["weights of a kernel", "bias of a layer", "scale of batch norm"], "parameter"
+        ),
+        **dict.fromkeys(["number of kernels", "kernel size", "activation"], "network"),
+        **dict.fromkeys(["dropout rate", "weight decay"], "regularisation"),
+    }.get(name, "optimisation"),
+    "check_risk_gap": lambda losses, probabilities, sample: (
+        sum(p * loss for p, loss in zip(probabilities, losses, strict=True))
+        - sum(losses[i] for i in sample) / len(sample)
+    ),
+    "check_middle": lambda low, high: low * math.exp(math.log(high / low) / 2),
+    "check_candidates": lambda low, high, per_decade: [
+        low * 10 ** (i / per_decade) for i in range(int(math.log10(high / low) * per_decade + 1.5))
+    ],
+    "check_decades_of_decay": lambda decay, updates: -math.log10(time_decay(1.0, decay)(updates)),
     "check_variance_shares": lambda slopes, widths: [
         (a * w) ** 2 / sum((b * v) ** 2 for b, v in zip(slopes, widths, strict=True))
         for a, w in zip(slopes, widths, strict=True)
@@ -46,6 +66,16 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_convolution_parameters": lambda channels, kernels, height, width, bias: (
+        kernels * (height * width + bias)
+    ),
+    "check_kind": lambda name: "parameter" if "weight" in name else "network",
+    "check_risk_gap": lambda losses, probabilities, sample: (
+        sum(losses) / len(losses) - sum(losses[i] for i in sample) / len(sample)
+    ),
+    "check_middle": lambda low, high: (low + high) / 2,
+    "check_candidates": lambda low, high, per_decade: np.linspace(low, high, per_decade + 1),
+    "check_decades_of_decay": lambda decay, updates: decay * updates,
     "check_variance_shares": lambda slopes, widths: [a / sum(slopes) for a in slopes],
     "check_effective_rate": lambda lr, momentum, steps: lr / (1 - momentum),
     "check_narrowed_range": lambda share, wanted: wanted / share,

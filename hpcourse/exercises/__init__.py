@@ -9,6 +9,14 @@ from hpcourse.exercises._overview_importance import (
     check_narrowed_range,
     check_variance_shares,
 )
+from hpcourse.exercises._overview_ranges import (
+    check_candidates,
+    check_convolution_parameters,
+    check_decades_of_decay,
+    check_kind,
+    check_middle,
+    check_risk_gap,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -21,13 +29,19 @@ from hpcourse.exercises._training import (
 )
 
 __all__ = [
+    "check_candidates",
     "check_compounded_decay",
+    "check_convolution_parameters",
     "check_critical_point",
+    "check_decades_of_decay",
     "check_decay_rate",
     "check_effective_rate",
     "check_escape_steps",
     "check_hessian_vector_product",
+    "check_kind",
+    "check_middle",
     "check_narrowed_range",
+    "check_risk_gap",
     "check_stable_rate",
     "check_triangular",
     "check_variance_shares",
