@@ -15,10 +15,12 @@ from hpcourse.diagnose.surfaces import descend, ravine, strict_saddle
 from hpcourse.plots import (
     PALETTE,
     EffectRow,
+    RangeRow,
     plot_arms,
     plot_effects,
     plot_paths,
     plot_range_test,
+    plot_ranges,
     plot_schedules,
     plot_spectrum,
     plot_training,
@@ -27,6 +29,10 @@ from hpcourse.schedules import cosine_decay, exponential_decay
 
 RNG = np.random.default_rng(0)
 CURVES = {"constant": RNG.random((5, 30)), "cosine": RNG.random((5, 30))}
+RANGES = [
+    ("Adam", (1e-3, 1e-2), (5e-3, 5e-2), [0.01, 0.02, 0.04]),
+    RangeRow("SGD", (1e-2, 1e-1), (0.1, 1.0), [0.5]),
+]
 ROWS = [
     EffectRow("clear gain", 0.8, 0.4, 1.2, 0.3),
     ("no difference", 0.05, -0.1, 0.2, 0.3),
@@ -72,6 +78,7 @@ CALLS = [
     lambda ax: plot_spectrum([3.0, 1.0, 0.0, -0.5], ax=ax),
     lambda ax: plot_paths(ravine(), {"run": [(1.0, 1.0), (0.5, -0.5)]}, ax=ax),
     lambda ax: plot_effects(ROWS, ax=ax),
+    lambda ax: plot_ranges(RANGES, ax=ax),
     lambda ax: plot_arms({"a": [1.0, 2.0], "b": [2.0, 1.0]}, ax=ax),
 ]
 
@@ -304,3 +311,33 @@ def test_importing_touches_neither_pyplot_nor_torch():
     look = "import sys, hpcourse.plots; print({'matplotlib.pyplot', 'torch'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_ranges_are_drawn_where_they_are(ax):
+    plot_ranges(RANGES, ax=ax)
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    wanted = [row[place] for row in RANGES for place in (1, 2)]
+    assert [end for span in spans for end in span] == pytest.approx(
+        [end for span in wanted for end in span]
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Adam", "SGD"]
+    assert ax.get_xscale() == "log"
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row on top
+    spread, dot = (line.get_xydata() for line in ax.lines[:2])
+    assert spread[:, 0].tolist() == [0.01, 0.04]
+    assert dot[:, 0].tolist() == [0.02]
+    assert sorted(legend_texts(ax)) == ["best: median, range of 3", "measured good", "suggested"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "needs a row, got rows"),
+        ([("Adam", (0.0, 0.1), (0.1, 1.0), [0.1])], r"'Adam', got suggested=\(0.0, 0.1\)"),
+        ([("Adam", (0.1, 0.2), (1.0, 0.1), [0.1])], r"'Adam', got measured good=\(1.0, 0.1\)"),
+        ([("Adam", (0.1, 0.2), (0.1, 1.0), [])], r"best > 0 for 'Adam', got best=\[\]"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(rows, message, ax):
+    with pytest.raises(ValueError, match=message):
+        plot_ranges(rows, ax=ax)
