@@ -26,10 +26,12 @@ smallest effect were chosen in trials with other seeds):
 - Smallest effect: 5 percentage points. A hyperparameter that explains less than that beyond another
   one is not worth another order of the trials.
 
-Context: the same contrasts for the ranks of the scores; for each main effect together with all its
-pairs; and for the trainings whose learning rate lies in the source's own range, about half of them.
-Loss coefficients, which the source puts beside the learning rate, do not occur in this training and
-are measured elsewhere.
+Context: the same contrasts for the ranks of the scores, and for the trainings whose learning rate
+lies in the source's own range, about half of them. Pairs need more trainings than a design has: the
+forest's noise spreads over many of them. They are taken from groups of four designs, as are the
+shares where the range of the learning rate is narrow; these are reported and decide nothing. Loss
+coefficients, which the source puts beside the learning rate, do not occur in this training and are
+measured elsewhere.
 """
 
 import math
@@ -69,7 +71,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
 
 FIRST, SECOND = "learning rate first", "batch size and momentum second"
 NOTHING = "no difference"
-CONTEXT = ("of the ranks", "with all pairs", "in the source's range")
+CONTEXT = ("of the ranks", "in the source's range")
+GROUP = 4  # designs that pairs are taken from
 
 BUDGETS: dict[Profile, Budget] = {
     "quick": Budget(size=60, epochs=3, seeds=seeds_from(13000, 5)),
@@ -148,6 +151,11 @@ def agreement(shares: Shares) -> float:
     return float(np.mean(signs))
 
 
+def grouped(designs: Sequence[Design], size: int) -> list[Sequence[Design]]:
+    """Groups of `size` designs in a row; those left over belong to none."""
+    return [designs[i : i + size] for i in range(0, len(designs) - size + 1, size)]
+
+
 def shares_by_range(designs: Sequence[Design]) -> dict[str, dict[str, list[float]]]:
     """Shares (%) by range of the learning rate and hyperparameter, one value a group of designs.
 
@@ -158,8 +166,7 @@ def shares_by_range(designs: Sequence[Design]) -> dict[str, dict[str, list[float
     table: dict[str, dict[str, list[float]]] = {}
     for label, rates in RANGES.items():
         size = round(math.log(high / low) / math.log(rates[1] / rates[0]))
-        groups = [designs[i : i + size] for i in range(0, len(designs) - size + 1, size)]
-        every = [importance(group, rates=rates).main for group in groups]
+        every = [importance(group, rates=rates).main for group in grouped(designs, size)]
         table[label] = {name: [POINTS * main[name] for main in every] for name in AXES}
     return table
 
@@ -169,16 +176,14 @@ def _outcome(profile: Profile) -> Outcome:
     start, budget = time.perf_counter(), BUDGETS[profile]
     designs = trained_designs(budget)
     found = [importance([design]) for design in designs]
+    narrow = [importance([design], rates=RANGES["two decades"]) for design in designs]
     shares = [one.main for one in found]
     return Outcome(
         seeds=budget.seeds,
         arms={
             **_arms(shares),
             **_arms([importance([d], score=ranks).main for d in designs], CONTEXT[0]),
-            **_arms([with_pairs(one) for one in found], CONTEXT[1]),
-            **_arms(
-                [importance([d], rates=RANGES["two decades"]).main for d in designs], CONTEXT[2]
-            ),
+            **_arms([one.main for one in narrow], CONTEXT[1]),
             NOTHING: [0.0 for _ in designs],
         },
         device=device_name(device()),
@@ -188,18 +193,13 @@ def _outcome(profile: Profile) -> Outcome:
             "axes": {name: repr(axis) for name, axis in AXES.items()},
             "configurations": budget.size,
             "epochs": budget.epochs,
-            "at_chance": _share_at_chance(designs),
             "learning_rates": list(found[0].curves["learning rate"].values),
-            "shares_by_range": shares_by_range(designs),
+            **_of_several(designs),
         },
         measures={
             "share of the variance (%)": _in_points(shares),
-            "share with all pairs (%)": _in_points([with_pairs(one) for one in found]),
             "out-of-bag R2": {"forest": [one.oob_r2 for one in found]},
-            "rank correlation with the tiers": {
-                "alone": [agreement(one) for one in shares],
-                "with all pairs": [agreement(with_pairs(one)) for one in found],
-            },
+            "rank correlation with the tiers": {"shares": [agreement(one) for one in shares]},
         },
         curves={
             "mean validation loss (nats)": {
@@ -222,6 +222,21 @@ def _named(contrast: str, context: str) -> str:
 
 def _in_points(shares: Sequence[Shares]) -> dict[str, list[float]]:
     return {name: [POINTS * one[name] for one in shares] for name in AXES}
+
+
+def _of_several(designs: Sequence[Design], largest: int = 3) -> dict[str, object]:
+    """What takes more trainings than one design has; shares in percentage points."""
+    found = [importance(group) for group in grouped(designs, GROUP)]
+    pairs = {pair: [POINTS * one.pairs[pair] for one in found] for pair in found[0].pairs}
+    top = sorted(pairs, key=lambda pair: sum(pairs[pair]), reverse=True)[:largest]
+    return {
+        "at_chance": _share_at_chance(designs),
+        "shares_by_range": shares_by_range(designs),
+        "designs_of_a_group": GROUP,
+        "shares_with_pairs": _in_points([with_pairs(one) for one in found]),
+        "largest_pairs": {" x ".join(pair): pairs[pair] for pair in top},
+        "r2_of_groups": [one.oob_r2 for one in found],
+    }
 
 
 def _share_at_chance(designs: Sequence[Design]) -> float:
