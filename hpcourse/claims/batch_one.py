@@ -1,0 +1,300 @@
+"""One claim about batches of one sample: how much worse they converge, and what makes it worse.
+
+Protocol, fixed before the seeds reported here were run (signals, epochs and the smallest effect
+were chosen in trials with other seeds):
+
+- Data: the first 800 training signals of MNIST-1D (400 in the quick profile). To vary how much
+  samples differ, and nothing else, the difference of each signal from the mean of its class is
+  multiplied by 1/4 or 1: labels, class means and the loss at chance stay. The evidence keeps the
+  simple noise scale of the untrained network's gradient at each spread (`noise_scale`).
+- Network: a convolution of 16 channels, length 5 and stride 3, ReLU, a linear layer; cross-entropy,
+  plain SGD at a constant rate. The normalised network has batch norm before the ReLU. It takes its
+  statistics over the 12 positions too, and so is defined for a batch of one. (After a linear layer
+  it is not: a single value less its own mean is zero, and torch refuses.)
+- Batches of 1 and of 32 for as many epochs: equal computation, 32 times the updates.
+- Every arm has its learning rate tuned with an equal budget, for each final run anew
+  (`hpcourse.claims.study`). Batch size 1 at the rate tuned for 32 is context.
+- Metric: cross-entropy over all these signals after training, in nats, with batch norm in inference
+  mode. It is the training loss, since the claim is about convergence, and what tuning looks at.
+- The penalty is the loss at batch size 1 less that at 32 from the same initial weights. The claim
+  has three parts, each compared with zero: the penalty on the data as they are (`WORSE`), what it
+  grows by from a quarter of the spread to all of it (`GROWS`), and what batch norm adds to it
+  (`NORM`). Context: how far above half way between chance and the loss at 32 batch norm ends at 1
+  (`COLLAPSE`; positive means that more than half of what training gains is lost).
+- Smallest effect: 0.1 nats, a tenth less probability for the right class.
+- A final run that ends above chance level or diverges counts as chance, ln 10 nats; the
+  evidence counts such runs. It is a collapse, which the claim is about, and so no caveat.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn.functional import cross_entropy
+
+from hpcourse.claims._compute import steady_cpu
+from hpcourse.claims.registry import Claim, Outcome, Profile
+from hpcourse.claims.study import Budget, Make, Study, seeds_from, tuned_study, tuning_settings
+from hpcourse.claims.tuning import Tuning, log_grid
+from hpcourse.data import TensorSplit, mnist1d
+from hpcourse.training import Member, Population, Run, Stack, device, evaluate_many
+
+WINDOW, STRIDE, CHANNELS, POSITIONS = 5, 3, 16, 12
+CLASSES = 10
+CHANCE = math.log(CLASSES)  # nats
+SIZES = (1, 32)
+SCORE = "training loss (nats)"
+
+WORSE, GROWS, NORM, COLLAPSE = "worse", "grows with spread", "batch norm adds", "collapse"
+NONE = "no difference"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What distinguishes the problems: the spread of the data, and whether there is batch norm."""
+
+    spread: float
+    norm: bool = False
+
+    def __str__(self) -> str:
+        return f"{'batch norm, ' if self.norm else ''}spread {self.spread:g}"
+
+
+TAME, PLAIN, NORMED = SHAPES = Shape(0.25), Shape(1.0), Shape(1.0, norm=True)
+FIXED = {f"at the rate of 32, {shape}": shape for shape in SHAPES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Budget):
+    """A budget of tuning, the number of signals, and the length of every training."""
+
+    signals: int
+    epochs: int
+
+
+PLANS: dict[Profile, Plan] = {
+    "quick": Plan(
+        rates=log_grid(0.0128, 3.2768, 5),
+        tuning_size=1,
+        seeds=seeds_from(7000, 5),
+        signals=400,
+        epochs=1,
+    ),
+    "full": Plan(
+        rates=log_grid(0.0128, 3.125, 7),
+        tuning_size=1,
+        seeds=seeds_from(8000, 20),
+        signals=800,
+        epochs=4,
+    ),
+}
+
+
+class Signals(nn.Module):
+    """One convolution, with or without batch norm, and a linear layer.
+
+    The convolution is written as a linear layer on windows, which trains faster in a population.
+
+    Args:
+        norm: Whether to normalise before the ReLU.
+        seed: Decides the initial weights.
+    """
+
+    def __init__(self, norm: bool, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.convolve = nn.Linear(WINDOW, CHANNELS)
+            self.normalise = nn.BatchNorm1d(CHANNELS) if norm else nn.Identity()
+            self.answer = nn.Linear(CHANNELS * POSITIONS, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Signals (batch, 40) to logits (batch, 10)."""
+        windows = x.unfold(1, WINDOW, STRIDE)  # (batch, positions, window)
+        maps = self.normalise(self.convolve(windows).transpose(1, 2))
+        logits: Tensor = self.answer(maps.relu().flatten(1))
+        return logits
+
+
+def with_spread(data: TensorSplit, spread: float) -> TensorSplit:
+    """Signals whose differences from the mean of their class are multiplied by `spread`.
+
+    Examples:
+        >>> data = TensorSplit(torch.tensor([[0.0], [2.0], [5.0]]), torch.tensor([0, 0, 1]))
+        >>> with_spread(data, 0.5).x.squeeze(1).tolist()
+        [0.5, 1.5, 5.0]
+    """
+    chosen = nn.functional.one_hot(data.y).to(data.x.dtype)  # (signals, classes)
+    means = ((chosen.T @ data.x) / chosen.sum(dim=0).unsqueeze(1))[data.y]
+    return TensorSplit(means + spread * (data.x - means), data.y)
+
+
+def noise_scale(model: nn.Module, data: TensorSplit) -> float:
+    """Trace of the covariance of single samples' gradients over their mean's squared length.
+
+    It is the batch size, in samples, at which the gradient's noise is as long as the gradient
+    (McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training, 2018, eq. 2.9).
+    """
+    params = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss(params: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(functional_call(model, dict(params), (x[None],)), y[None])
+
+    grads = vmap(grad(loss), in_dims=(None, 0, 0))(params, data.x, data.y)
+    rows = torch.cat([g.flatten(1) for g in grads.values()], dim=1).double()
+    return float(rows.var(dim=0).sum() / rows.mean(dim=0).square().sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The tuned arms, the runs of batch size 1 at the rates of 32, and the noise scales."""
+
+    study: Study
+    fixed: Mapping[str, tuple[Run, ...]]
+    noise: Mapping[str, float]
+    seconds: float
+
+    def losses(self, shape: Shape, size: int) -> list[float]:
+        """Final losses of a tuned arm, one a seed."""
+        return [_capped(run) for run in self.study.runs[_arm(shape, size)]]
+
+    def penalty(self, shape: Shape) -> list[float]:
+        """Loss at batch size 1 less that at 32, one a seed."""
+        one, many = (self.losses(shape, size) for size in SIZES)
+        return [a - b for a, b in zip(one, many, strict=True)]
+
+
+def _arm(shape: Shape, size: int) -> str:
+    return f"batch {size}, {shape}"
+
+
+def _capped(run: Run) -> float:
+    loss = run.final(SCORE)
+    return min(loss, CHANCE) if math.isfinite(loss) else CHANCE
+
+
+@cache
+def batch_study(plan: Plan) -> Runs:
+    """Tune both batch sizes for each problem, and train 1 at the rates of 32 as well."""
+    start, data = time.perf_counter(), mnist1d().train.tensors(device())
+    data = TensorSplit(data.x[: plan.signals], data.y[: plan.signals])
+    parts = {shape: with_spread(data, shape.spread) for shape in SHAPES}
+    train = partial(_train, parts)
+    arms = {_arm(shape, size): _members(shape, size, plan) for shape in SHAPES for size in SIZES}
+    study = tuned_study(arms, plan, train, score=SCORE)
+    one, many = SIZES
+    members = [
+        _members(shape, one, plan)(rate, seed)
+        for shape in FIXED.values()
+        for rate, seed in zip(study.tuning.best[_arm(shape, many)], plan.seeds, strict=True)
+    ]
+    with steady_cpu():
+        finals = iter(train(members, False))
+        model = Signals(norm=False, seed=plan.seeds[0]).to(data.x.device)
+        noise = {str(s): noise_scale(model, parts[s]) for s in SHAPES if not s.norm}
+    fixed = {name: tuple(next(finals) for _ in plan.seeds) for name in FIXED}
+    return Runs(study=study, fixed=fixed, noise=noise, seconds=time.perf_counter() - start)
+
+
+def _members(shape: Shape, size: int, plan: Plan) -> Make:
+    def member(rate: float, seed: int) -> Member:
+        steps = plan.epochs * (plan.signals // size)
+        return Member(seed=seed, hypers={"lr": rate}, steps=steps, batch_size=size, shape=shape)
+
+    return member
+
+
+def _train(data: Mapping[Shape, TensorSplit], members: Sequence[Member], curves: bool) -> list[Run]:
+    """Train the members of each problem on its data."""
+    del curves  # batches of 1 and of 32 have no number of steps in common
+    found: dict[int, Run] = {}
+    for shape, part in data.items():
+        places = [i for i, member in enumerate(members) if member.shape == shape]
+        if places:
+            runs = _train_one(shape, part, [members[i] for i in places])
+            found.update(zip(places, runs, strict=True))
+    return [found[i] for i in range(len(members))]
+
+
+def _train_one(shape: Shape, data: TensorSplit, members: Sequence[Member]) -> list[Run]:
+    def measure(stack: Stack) -> dict[str, Tensor]:
+        return {SCORE: evaluate_many(stack, [data], {"loss": cross_entropy})["loss"]}
+
+    population = Population(lambda _, seed: Signals(shape.norm, seed), members)
+    return population.train(data, cross_entropy, measure)
+
+
+def _contrasts(runs: Runs) -> dict[str, list[float]]:
+    """What the claim compares with zero, one value a seed."""
+    penalty, tame, normed = (runs.penalty(shape) for shape in (PLAIN, TAME, NORMED))
+    one, many = (runs.losses(NORMED, size) for size in SIZES)
+    contrasts = {
+        NONE: [0.0] * len(penalty),
+        WORSE: penalty,
+        GROWS: [a - b for a, b in zip(penalty, tame, strict=True)],
+        NORM: [a - b for a, b in zip(normed, penalty, strict=True)],
+        COLLAPSE: [a - (CHANCE + b) / 2 for a, b in zip(one, many, strict=True)],
+    }
+    for name, shape in FIXED.items():
+        pairs = zip(runs.fixed[name], runs.losses(shape, SIZES[1]), strict=True)
+        contrasts[name] = [_capped(run) - loss for run, loss in pairs]
+    return contrasts
+
+
+def _caveats(tuning: Tuning) -> dict[str, list[str]]:
+    """Rates at the edge of the grid, for each contrast that used one."""
+    used = {WORSE: (PLAIN,), GROWS: (PLAIN, TAME), NORM: (PLAIN, NORMED), COLLAPSE: (NORMED,)}
+    return {
+        name: [c for shape in shapes for size in SIZES for c in tuning.caveats(_arm(shape, size))]
+        for name, shapes in used.items()
+    } | {name: tuning.caveats(_arm(shape, SIZES[1])) for name, shape in FIXED.items()}
+
+
+def _outcome(profile: Profile) -> Outcome:
+    plan = PLANS[profile]
+    runs = batch_study(plan)
+    finals = {**runs.study.runs, **runs.fixed}
+    at_chance = {arm: sum(_capped(run) == CHANCE for run in finals[arm]) for arm in finals}
+    return Outcome(
+        seeds=plan.seeds,
+        arms=_contrasts(runs),
+        device=runs.study.device,
+        seconds=runs.seconds,
+        settings={
+            "data": "mnist1d",
+            "signals": plan.signals,
+            "channels": CHANNELS,
+            "epochs": plan.epochs,
+            "noise_scale": runs.noise,
+            "runs_at_chance": at_chance,
+            **tuning_settings(runs.study, tuple(runs.study.runs)),
+        },
+        measures={SCORE: {arm: [_capped(run) for run in finals[arm]] for arm in finals}},
+        caveats=_caveats(runs.study.tuning),
+        packages=("mnist1d",),
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="batch-size-one",
+        statement="Batch size 1 converges worse, the more so the more samples differ, and with "
+        "batch norm worse still.",
+        source="DL500 14.2.4",
+        claimed=(WORSE, GROWS, NORM),
+        reference=NONE,
+        context=(COLLAPSE, *FIXED),
+        metric="training loss at batch size 1 above that at 32",
+        unit="nats",
+        direction="higher",
+        smallest_effect=0.1,
+        experiment=_outcome,
+        seeds={profile: plan.seeds for profile, plan in PLANS.items()},
+        page="overview/loss-coefficients-and-batch-size",
+    ),
+)
