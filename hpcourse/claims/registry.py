@@ -27,6 +27,10 @@ MODULES = (
     "importance",
     "defaults",
     "ranges",
+    "center",
+    "focal",
+    "batch_one",
+    "large_batch",
     "saddle",
     "learning_rate",
 )
