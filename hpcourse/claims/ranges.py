@@ -186,9 +186,8 @@ def good_region(rates: ArrayLike, losses: ArrayLike, margin: float) -> tuple[flo
     """
     require_positive("good_region", margin=margin)
     x, y = np.log10(np.asarray(rates)), np.asarray(losses, dtype=np.float64)
-    require(
-        x.shape == y.shape and x.ndim == 1, "good_region needs rates and losses (n,)", n=y.shape
-    )
+    same = x.shape == y.shape and x.ndim == 1
+    require(same, "good_region needs rates and losses (n,)", rates=x.shape, losses=y.shape)
     limit, best = y.min() + margin, int(y.argmin())
 
     def end(step: int, last: int) -> float:
