@@ -1,91 +1,38 @@
-"""A stack of networks of one architecture, trained as one batched program (`torch.func`)."""
+"""Networks of one architecture, trained and evaluated as one batched program (`torch.func`).
 
-import copy
-import inspect
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count, repeat
-from numbers import Real
+One step of one member is a pure function of its tensors; `vmap` makes it a function of the stacked
+tensors of all members, and `Repeated` repeats the kernels that it calls without searching for them.
+"""
 
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from hpcourse._check import require
-from hpcourse.regularise import Dropout
-from hpcourse.schedules import Schedule
+from hpcourse.training._hypers import (
+    Hyper,
+    Objective,
+    check_names,
+    column,
+    dropout_rates,
+    keywords,
+)
+from hpcourse.training._repeated import Repeated
 from hpcourse.training.loop import Batches, Loss, eval_mode, moved
 from hpcourse.training.progress import progress_bar
+from hpcourse.training.stack import Stack
 from hpcourse.training.updates import State, Tensors, Update, sgd
 
 __all__ = ["Hyper", "Objective", "Stack", "Training", "evaluate_many", "train_many"]
 
-Hyper = float | Schedule | Tensor | NDArray[np.float64] | Sequence[float | Schedule]
-"""One value or schedule for all members; or one for each: a tensor or array (members,), or a
-sequence, which may mix values and schedules."""
+# Rows that are evaluated at once, so that the memory needed does not grow with the data.
+ROWS = {"cpu": 256, "cuda": 8192}
 
-Objective = Callable[..., Tensor]
-"""Outputs (batch, ...) and targets (batch, ...) of one member, and hyperparameters as keyword-only
-arguments, to a scalar, a mean over the batch."""
-
-_Net = tuple[Tensors, Tensors, Tensors]
-"""Trained parameters, frozen parameters, buffers."""
-
-_Stepped = tuple[_Net, State, Tensor]
-"""The network and the optimiser's state after a step, and the loss before it."""
-
-# Steps for which schedules are evaluated at once.
-TABLE_STEPS = 256
-
-
-class Stack:
-    """Networks of one architecture, their parameters stacked along a first dimension of members.
-
-    Args:
-        build: Seed to network. The networks may differ in the values of their parameters and
-            buffers only; anything else (a dropout rate, a mode) is taken from the first.
-        seeds: One per member; members that share their initial weights share a seed.
-
-    Attributes:
-        seeds: The seeds given.
-        params: Parameter name to tensor (members, ...), on the device where `build` put them.
-        buffers: Buffer name to tensor (members, ...).
-        template: The first network as built; it holds the architecture, not the weights.
-
-    Raises:
-        ValueError: If there is no seed, or parameters or buffers differ in name or shape.
-
-    Examples:
-        >>> stack = Stack(lambda seed: nn.Linear(3, 2), seeds=range(5))
-        >>> len(stack), stack.params["weight"].shape
-        (5, torch.Size([5, 2, 3]))
-    """
-
-    def __init__(self, build: Callable[[int], nn.Module], seeds: Iterable[int]) -> None:
-        self.seeds = tuple(seeds)
-        require(len(self.seeds) > 0, "Stack needs at least one seed", seeds=self.seeds)
-        models = [build(seed) for seed in self.seeds]
-        self.template = models[0]
-        for seed, model in zip(self.seeds, models, strict=True):
-            alike = _shapes(model) == _shapes(self.template)
-            require(alike, f"Stack needs one architecture, as of seed {self.seeds[0]}", seed=seed)
-        params, buffers = stack_module_state(models)
-        self.params: Tensors = {name: p.detach() for name, p in params.items()}
-        self.buffers: Tensors = {name: b.detach() for name, b in buffers.items()}
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def member(self, index: int) -> nn.Module:
-        """A copy of one member, as it is now, as an ordinary module."""
-        model = copy.deepcopy(self.template)
-        with torch.no_grad():
-            for name, tensor in _named_tensors(model):
-                stacked = self.params[name] if name in self.params else self.buffers[name]
-                tensor.copy_(stacked[index])
-        return model
+# Members of which the first step, whose memory is not planned, is made at once.
+FIRST = 64
 
 
 class Training(Iterator[Tensor]):
@@ -96,12 +43,17 @@ class Training(Iterator[Tensor]):
             ``stack.member`` as `build` and the members' positions as seeds.
     """
 
-    def __init__(self, stack: Stack, losses: Iterator[Tensor]) -> None:
-        self.stack = stack
-        self._losses = losses
+    def __init__(self, steps: "_Steps", losses: Iterator[Tensor]) -> None:
+        self.stack = steps.stack
+        self._steps, self._losses = steps, losses
 
     def __next__(self) -> Tensor:
         return next(self._losses)
+
+    @property
+    def slow(self) -> str | None:
+        """Why every step searches for its kernels anew; None if it does not have to."""
+        return self._steps.slow
 
 
 def train_many(
@@ -165,16 +117,18 @@ def train_many(
         (3.0, True)
     """
     stack = Stack(build, seeds)
-    _check_names(hypers, loss_fn, update, stack.template)
+    check_names(hypers, loss_fn, update, stack.template)
     like = next(iter(stack.params.values()))
-    columns = {name: _column(name, h, len(stack), like) for name, h in hypers.items()}
+    columns = {name: column(name, h, len(stack), like) for name, h in hypers.items()}
     step = vmap(
         _step(stack.template, loss_fn, update),
         in_dims=(0, 0, 0, *_data_dims(own_batches)),
         randomness="different",
     )
+    steps = _Steps(stack, step, columns, own_batches)
     shown = progress_bar(batches, "training", show=progress)
-    return Training(stack, _run(stack, shown, step, columns))
+    losses = (steps(x, y) for x, y in moved(shown, stack.params.values()))
+    return Training(steps, losses)
 
 
 def evaluate_many(
@@ -205,61 +159,56 @@ def evaluate_many(
         >>> evaluate_many(lines, [(x, x)], {"mse": nn.functional.mse_loss})
         {'mse': tensor([0., 5.], dtype=torch.float64)}
     """
-    model = stack.template
-    x_dim, y_dim = _data_dims(own_batches)
-
-    def score(params: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensors:
-        outputs = functional_call(model, (params, buffers), (x,))
-        return {name: metric(outputs, y) for name, metric in metrics.items()}
-
-    scores = vmap(score, in_dims=(0, 0, x_dim, y_dim), randomness="different")
-    totals: dict[str, Tensor] = {}
+    require(len(metrics) > 0, "evaluate_many needs at least one metric", metrics=metrics)
+    scores = _scores(stack, metrics, own_batches)
+    tensors = [*stack.params.values(), *stack.buffers.values()]
+    dim = 1 if own_batches else 0
+    totals = torch.zeros(len(metrics), len(stack), dtype=torch.float64)
     samples = 0
-    with eval_mode(model), torch.no_grad():
+    with eval_mode(stack.template), torch.no_grad():
         for x, y in moved(batches, stack.params.values()):
-            size = x.shape[1] if own_batches else x.shape[0]
-            for name, means in scores(stack.params, stack.buffers, x, y).items():
-                totals[name] = size * means.cpu().double() + totals.get(name, 0.0)
-            samples += size
+            pieces = -(-x.shape[dim] // ROWS.get(x.device.type, ROWS["cuda"]))
+            for piece in zip(x.chunk(pieces, dim), y.chunk(pieces, dim), strict=True):
+                size = piece[0].shape[dim]
+                totals += size * torch.stack(scores(tensors, piece)).cpu().double()
+                samples += size
     require(samples > 0, "evaluate_many needs at least one sample", samples=samples)
-    return {name: total / samples for name, total in totals.items()}
+    return dict(zip(metrics, totals / samples, strict=True))
 
 
-def _keywords(function: Callable[..., object]) -> set[str]:
-    """Names of the keyword-only arguments."""
-    given = inspect.signature(function).parameters.values()
-    return {p.name for p in given if p.kind is p.KEYWORD_ONLY}
+def _scores(stack: Stack, metrics: Mapping[str, Loss], own_batches: bool) -> Repeated:
+    """The metrics as a function of the stack's tensors and a batch, as they were last used."""
+    key = (own_batches, *metrics.values())
+    if stack.evaluation is None or stack.evaluation[0] != key:
+        names = [*stack.params, *stack.buffers]
+
+        def score(*tensors: Tensor) -> list[Tensor]:
+            *own, x, y = tensors
+            outputs = functional_call(stack.template, dict(zip(names, own, strict=True)), (x,))
+            return [metric(outputs, y) for metric in metrics.values()]
+
+        dims = (*(0 for _ in names), *_data_dims(own_batches))
+        scores = vmap(score, in_dims=dims, randomness="different")
+        stack.evaluation = key, Repeated(scores, carried=0, own_data=own_batches)
+    return stack.evaluation[1]
 
 
-def _check_names(
-    hypers: Mapping[str, Hyper], loss_fn: Objective, update: Update, model: nn.Module
-) -> None:
-    """Every hyperparameter has a taker, and every taker has what it needs."""
-    known = _keywords(update) | _keywords(loss_fn) | {"clip_norm"}
-    if any(isinstance(module, Dropout) for module in model.modules()):
-        known.add("dropout")
-    if unknown := sorted(set(hypers) - known):
-        takes = ", ".join(sorted(known))
-        raise TypeError(
-            f"train_many got hypers {unknown}, but loss, update and network take {takes}"
-        )
-    for function, arity in ((update, 3), (loss_fn, 2)):
-        own = {name: h for name, h in hypers.items() if name in _keywords(function)}
-        try:
-            inspect.signature(function).bind(*[None] * arity, **own)
-        except TypeError as error:
-            message = f"train_many cannot call {function} with these hypers: {error}"
-            raise TypeError(message) from None
+def _data_dims(own_batches: bool) -> tuple[int | None, int | None]:
+    return (0, 0) if own_batches else (None, None)
 
 
-def _step(model: nn.Module, loss_fn: Objective, update: Update) -> Callable[..., _Stepped]:
+_Path = tuple[str, ...]
+_Tree = dict[str, Any]
+_Net = tuple[Tensors, Tensors, State]
+"""Trained parameters, buffers, the optimiser's state."""
+
+
+def _step(
+    model: nn.Module, loss_fn: Objective, update: Update
+) -> Callable[..., tuple[_Net, Tensor]]:
     """One training step of one member, as a pure function of its tensors."""
-    of_update, of_loss = _keywords(update), _keywords(loss_fn)
-    dropouts = [
-        f"{name}.rate" if name else "rate"
-        for name, module in model.named_modules()
-        if isinstance(module, Dropout)
-    ]
+    of_update, of_loss = keywords(update), keywords(loss_fn)
+    rates = dropout_rates(model)
 
     def loss(
         params: Tensors, others: tuple[Tensors, Tensors], hypers: Tensors, x: Tensor, y: Tensor
@@ -271,74 +220,134 @@ def _step(model: nn.Module, loss_fn: Objective, update: Update) -> Callable[...,
         own = {name: h for name, h in hypers.items() if name in of_loss}
         return loss_fn(outputs, y, **own), buffers
 
-    def step(net: _Net, state: State, hypers: Tensors, x: Tensor, y: Tensor) -> _Stepped:
-        params, frozen, buffers = net
+    def step(
+        net: _Net, frozen: Tensors, hypers: Tensors, x: Tensor, y: Tensor
+    ) -> tuple[_Net, Tensor]:
+        params, buffers, state = net
         if "dropout" in hypers:
-            buffers = buffers | dict.fromkeys(dropouts, hypers["dropout"])
+            buffers = buffers | dict.fromkeys(rates, hypers["dropout"])
         gradient = grad_and_value(loss, has_aux=True)
         grads, (value, buffers) = gradient(params, (frozen, buffers), hypers, x, y)
-        if "clip_norm" in hypers:
-            grads = clipped(grads, hypers["clip_norm"])
+        grads = _clipped(grads, hypers)
         own = {name: h for name, h in hypers.items() if name in of_update}
+        # 0, or NaN from the first loss on that is not finite: a diverged member stays diverged.
+        fate = value - value
+        if "lr" in own:
+            own["lr"] = own["lr"] + fate
+        else:
+            grads = {name: g + fate for name, g in grads.items()}
         params, state = update(params, grads, state, **own)
-        return (params, frozen, buffers), state, value
+        return (params, buffers, state), value + fate
 
     return step
 
 
-def clipped(grads: Tensors, max_norm: Tensor) -> Tensors:
-    """Gradients scaled down to a norm of at most `max_norm`, as torch's ``clip_grad_norm_``."""
-    norm = torch.stack([torch.linalg.vector_norm(g) for g in grads.values()]).norm()
-    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
-    return {name: factor * g for name, g in grads.items()}
+def _clipped(grads: Tensors, hypers: Tensors) -> Tensors:
+    """Gradients as torch's ``clip_grad_value_`` and ``clip_grad_norm_`` leave them."""
+    if "clip_value" in hypers:
+        most = hypers["clip_value"]
+        grads = {name: g.clamp(-most, most) for name, g in grads.items()}
+    if "clip_norm" in hypers:
+        norm = torch.stack([torch.linalg.vector_norm(g) for g in grads.values()]).norm()
+        factor = (hypers["clip_norm"] / (norm + 1e-6)).clamp(max=1.0)
+        grads = {name: factor * g for name, g in grads.items()}
+    return grads
 
 
-def _run(
-    stack: Stack,
-    batches: Batches,
-    step: Callable[..., _Stepped],
-    columns: Mapping[str, Iterator[Tensor]],
-) -> Iterator[Tensor]:
-    trained = {name for name, p in stack.template.named_parameters() if p.requires_grad}
-    state: State = {}
-    for x, y in moved(batches, stack.params.values()):
-        params = {name: p for name, p in stack.params.items() if name in trained}
-        frozen = {name: p for name, p in stack.params.items() if name not in trained}
-        hypers = {name: next(column) for name, column in columns.items()}
-        net, state, losses = step((params, frozen, stack.buffers), state, hypers, x, y)
-        params, frozen, stack.buffers = net
-        stack.params = {**params, **frozen}
-        yield losses
+class _Steps:
+    """The steps of a training, and the tensors that live through it."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        step: Callable[..., tuple[_Net, Tensor]],
+        columns: Mapping[str, Iterator[Tensor]],
+        own_batches: bool,
+    ) -> None:
+        self.stack, self._step, self._columns = stack, step, columns
+        self._own_batches = own_batches
+        trained = {n for n, p in stack.template.named_parameters() if p.requires_grad}
+        self._part = {n: "params" if n in trained else "frozen" for n in stack.params}
+        self._tensors: dict[_Path, Tensor] = {}
+        self._repeated: Repeated | None = None
+
+    @property
+    def slow(self) -> str | None:
+        """Why no step can be repeated."""
+        return None if self._repeated is None else self._repeated.reason
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """Train on one batch; the losses (members,) before that."""
+        for name, values in self._columns.items():
+            self._keep(("hypers", name), next(values))
+        for name, tensor in self.stack.params.items():
+            self.stack.params[name] = self._keep((self._part[name], name), tensor)
+        for name, tensor in self.stack.buffers.items():
+            self.stack.buffers[name] = self._keep(("buffers", name), tensor)
+        if self._repeated is None:
+            losses = self._first(x, y)
+            self._repeated = self._later()
+            return losses
+        modes = tuple(module.training for module in self.stack.template.modules())
+        (losses,) = self._repeated(list(self._tensors.values()), (x, y), modes)
+        return losses
+
+    def _keep(self, path: _Path, tensor: Tensor) -> Tensor:
+        """Where a tensor is kept, holding the values of the one given."""
+        kept = self._tensors.setdefault(path, tensor.detach().contiguous())
+        return kept if kept is tensor else kept.copy_(tensor.detach())
+
+    def _first(self, x: Tensor, y: Tensor) -> Tensor:
+        """The step that makes the optimiser's state, without haste."""
+        parts = []
+        for first in range(0, len(self.stack), FIRST):
+            rows = slice(first, first + FIRST)
+            own = _nested({path: tensor[rows] for path, tensor in self._tensors.items()})
+            batch = (x[rows], y[rows]) if self._own_batches else (x, y)
+            parts.append(self._called(own, *batch))
+        new = {path: torch.cat([part[path] for part, _ in parts]) for path in parts[0][0]}
+        for path, tensor in new.items():
+            self._keep(path, tensor)
+        return torch.cat([losses for _, losses in parts])
+
+    def _later(self) -> Repeated:
+        """The steps that update all that is carried in place."""
+        given = {path: t for path, t in self._tensors.items() if path[0] in ("frozen", "hypers")}
+        carried = {path: t for path, t in self._tensors.items() if path not in given}
+        self._tensors = carried | given
+
+        def function(*tensors: Tensor) -> list[Tensor]:
+            own = _nested(dict(zip(self._tensors, tensors, strict=False)))
+            new, losses = self._called(own, *tensors[-2:])
+            return [*(new[path] for path in carried), losses]
+
+        return Repeated(function, carried=len(carried), own_data=self._own_batches)
+
+    def _called(self, own: _Tree, x: Tensor, y: Tensor) -> tuple[dict[_Path, Tensor], Tensor]:
+        """The step, from nested tensors to those by path that it replaces, and the losses."""
+        net = tuple(own.get(part, {}) for part in _CARRIED)
+        new, losses = self._step(net, own.get("frozen", {}), own.get("hypers", {}), x, y)
+        return _by_path(dict(zip(_CARRIED, new, strict=True))), losses
 
 
-def _data_dims(own_batches: bool) -> tuple[int | None, int | None]:
-    return (0, 0) if own_batches else (None, None)
+_CARRIED = ("params", "buffers", "state")
 
 
-def _column(name: str, hyper: Hyper, members: int, like: Tensor) -> Iterator[Tensor]:
-    """A hyperparameter's values (members,) for each step, without end."""
-    if isinstance(hyper, Tensor | np.ndarray):
-        hyper = hyper.tolist()
-    each = list(hyper) if isinstance(hyper, Sequence) else [hyper] * members
-    for value in each:
-        ok = callable(value) or (isinstance(value, Real) and math.isfinite(value))
-        require(ok, f"train_many needs finite numbers or schedules for {name}", **{name: hyper})
-    require(len(each) == members, f"train_many needs {members} values for {name}", **{name: hyper})
-    if any(callable(value) for value in each):
-        return _tabulated(each, like)
-    return repeat(torch.tensor(each, dtype=torch.float64).to(like))
+def _by_path(tree: _Tree, path: _Path = ()) -> dict[_Path, Tensor]:
+    """The tensors of nested dicts by their keys."""
+    found: dict[_Path, Tensor] = {}
+    for key, value in tree.items():
+        at = (*path, key)
+        found |= {at: value} if isinstance(value, Tensor) else _by_path(value, at)
+    return found
 
 
-def _tabulated(each: Sequence[float | Schedule], like: Tensor) -> Iterator[Tensor]:
-    for start in count(0, TABLE_STEPS):
-        steps = np.arange(start, start + TABLE_STEPS)
-        curves = [np.broadcast_to(h(steps) if callable(h) else h, TABLE_STEPS) for h in each]
-        yield from torch.from_numpy(np.stack(curves, axis=1)).to(like)
-
-
-def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    return chain(model.named_parameters(), model.named_buffers())
-
-
-def _shapes(model: nn.Module) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in _named_tensors(model)}
+def _nested(tensors: Mapping[_Path, Tensor]) -> _Tree:
+    """Nested dicts of tensors that are given by their keys."""
+    tree: _Tree = {}
+    for (*path, last), tensor in tensors.items():
+        branch = tree
+        for key in path:
+            branch = branch.setdefault(key, {})
+        branch[last] = tensor
+    return tree

@@ -15,10 +15,10 @@ from hpcourse.models import mlp, small_cnn
 from hpcourse.schedules import cosine_decay, step_decay, warmup
 from hpcourse.training import (
     Stack,
+    _hypers,
     accuracy,
     evaluate,
     evaluate_many,
-    many,
     sgd,
     train,
     train_many,
@@ -101,7 +101,7 @@ def test_each_member_equals_its_own_torch_sgd_over_200_steps(members):
 
 def test_own_batches_and_schedules_follow_each_member(monkeypatch):
     # Fewer than the steps, so that tables of schedules are joined.
-    monkeypatch.setattr(many, "TABLE_STEPS", 7)
+    monkeypatch.setattr(_hypers, "TABLE_STEPS", 7)
     schedules = [
         cosine_decay(0.2, decay_steps=20),
         warmup(step_decay(0.3, factor=0.5, every=5), steps=3),

@@ -1,0 +1,98 @@
+"""What is worth knowing about single kernels of torch."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+
+__all__ = ["BY_SHAPE", "COPIES", "EMPTY", "QUICKER", "is_pointwise", "is_random", "writing"]
+
+aten = torch.ops.aten
+
+EMPTY = {aten.empty.memory_format, aten.empty_like.default, aten.new_empty.default}
+"""Kernels that only find memory."""
+
+COPIES = {aten.clone.default, aten._to_copy.default}
+"""Kernels that only copy."""
+
+BY_SHAPE = {
+    aten.full_like.default,
+    aten.new_full.default,
+    aten.new_ones.default,
+    aten.new_zeros.default,
+    aten.ones_like.default,
+    aten.zeros_like.default,
+}
+"""Kernels that look at their argument's shape alone."""
+
+# Kernels whose last dimension is shorter than a vector register work number by number.
+VECTOR = 16
+
+
+def is_random(kernel: OpOverload) -> bool:
+    """Whether a kernel draws random numbers."""
+    return torch.Tag.nondeterministic_seeded in kernel.tags
+
+
+def is_pointwise(kernel: OpOverload) -> bool:
+    """Whether each number of the result depends on those at the same place alone."""
+    return torch.Tag.pointwise in kernel.tags
+
+
+@cache
+def writing(kernel: OpOverload) -> tuple[OpOverload, tuple[str, ...]] | None:
+    """The variant of a kernel that writes into given tensors, and its names for them."""
+    for overload in kernel.overloadpacket.overloads():
+        variant = getattr(kernel.overloadpacket, overload)
+        places = tuple(a.name for a in variant._schema.arguments if a.is_out)
+        given = [(a.name, str(a.type)) for a in variant._schema.arguments if not a.is_out]
+        needed = [(a.name, str(a.type)) for a in kernel._schema.arguments]
+        # What describes a new tensor is needless where the tensor is given.
+        needed = [a for a in needed if a in given or a[0] not in _OF_NEW_TENSORS]
+        if places and given == needed:
+            return variant, places
+    return None
+
+
+_OF_NEW_TENSORS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
+
+
+def _relu(x: Tensor) -> Any:
+    return aten.clamp_min(x, 0)  # the same numbers; relu itself cannot write into a given tensor
+
+
+def _bmm(a: Tensor, b: Tensor) -> Any:
+    narrow = b.shape[2] < min(VECTOR, a.shape[1])
+    return torch.bmm(b.mT, a.mT).mT if narrow else NotImplemented
+
+
+def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
+    if not _is_narrow(x, dim):
+        return NotImplemented
+    return aten._log_softmax(x.mT.contiguous(), x.ndim - 2, half_to_float).mT
+
+
+def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
+    if not _is_narrow(output, dim):
+        return NotImplemented
+    turned = grad.mT.contiguous(), output.mT.contiguous()
+    return aten._log_softmax_backward_data(*turned, output.ndim - 2, dtype).mT
+
+
+def _is_narrow(x: Tensor, dim: int) -> bool:
+    last = x.ndim >= 2 and dim in (-1, x.ndim - 1)
+    return last and x.shape[-1] < min(VECTOR, x.shape[-2])
+
+
+QUICKER: dict[OpOverload, Callable[..., Any]] = {
+    aten.relu.default: _relu,
+    aten.bmm.default: _bmm,
+    aten._log_softmax.default: _log_softmax,
+    aten._log_softmax_backward_data.default: _log_softmax_backward,
+}
+"""Other ways to the same result that are quicker on a CPU: a kernel to a function of its arguments,
+which returns NotImplemented where the kernel is the best way. Ten classes make a last dimension of
+ten; with samples last, the softmax takes a tenth of the time, the product a half."""

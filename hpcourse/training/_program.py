@@ -1,0 +1,179 @@
+"""Recorded kernels on fixed memory.
+
+Every tensor gets its place before the first run. What is computed goes into buffers that are used
+again as soon as nobody reads them; element-wise kernels write over what they read last; and what is
+carried from one run to the next is updated where it lies. A run is then a plain list of calls:
+nothing is allocated, and fresh memory would cost more than the arithmetic on it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from hpcourse.training._kernels import COPIES, EMPTY, is_pointwise, writing
+from hpcourse.training._tape import Call, Kind, Ref, Tape
+
+__all__ = ["Program", "Scratch"]
+
+_Run = Callable[[], object]
+
+
+class Scratch:
+    """Buffers that are handed out and taken back while programs are laid out.
+
+    Attributes:
+        bytes: How much memory they take.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._free: dict[Kind, list[Tensor]] = {}
+
+    def take(self, kind: Kind) -> Tensor:
+        """A buffer (numbers,), the one given back last if there is one: it is in the cache."""
+        free = self._free.setdefault(kind, [])
+        if free:
+            return free.pop()
+        buffer = torch.empty(kind.numbers, dtype=kind.dtype, device=kind.device)
+        self.bytes += buffer.nbytes
+        return buffer
+
+    def give(self, kind: Kind, buffer: Tensor) -> None:
+        """Take a buffer back."""
+        self._free[kind].append(buffer)
+
+
+class Program:
+    """A tape that is played on memory of its own.
+
+    Args:
+        tape: The kernels.
+        inputs: What they work on, laid out as when the tape was recorded. New values are copied
+            into these tensors.
+        carried: How many of the outputs, from the first on, replace the inputs of the same
+            positions.
+        scratch: Memory for everything between; programs that share it take turns.
+
+    Attributes:
+        results: The other outputs; valid from a run to the next one on this scratch memory.
+    """
+
+    def __init__(
+        self, tape: Tape, inputs: Sequence[Tensor], carried: int, scratch: Scratch
+    ) -> None:
+        layout = _Layout(tape, inputs, carried, scratch)
+        self._calls = layout.calls
+        self.results = [layout.tensor(ref) for ref in tape.outputs[carried:]]
+
+    def __call__(self) -> list[Tensor]:
+        """Run once; the results."""
+        for call in self._calls:
+            call()
+        return self.results
+
+
+class _Layout:
+    """Finds a place for each piece of a tape's memory, call by call."""
+
+    def __init__(
+        self, tape: Tape, inputs: Sequence[Tensor], carried: int, scratch: Scratch
+    ) -> None:
+        self.tape, self.scratch = tape, scratch
+        self.places = dict(zip((ref.memory for ref in tape.inputs), inputs, strict=True))
+        self.places |= tape.constants
+        self.pairs = list(zip(tape.inputs, tape.outputs, strict=False))[:carried]
+        self.last = _last_uses(tape)
+        self.taken: dict[int, Tensor] = {}
+        self.calls: list[_Run] = []
+        for index, call in enumerate(tape.calls):
+            for ref in call.made:
+                self.places[ref.memory] = self._place(index, call, ref)
+            if call.kernel not in EMPTY:
+                self.calls.append(self._bound(call))
+            self._release(index)
+        self._carry()
+        self._release(len(tape.calls))
+
+    def tensor(self, ref: Ref) -> Tensor:
+        """Where a tensor lies."""
+        place = self.places[ref.memory]
+        start = 0 if ref.memory in self.tape.constants else place.storage_offset()
+        return place.as_strided(ref.shape, ref.stride, start + ref.offset)
+
+    def _place(self, index: int, call: Call, ref: Ref) -> Tensor:
+        for old, new in self.pairs:
+            if new == ref and self._may_overwrite(index, call, old, ref):
+                return self.places[old.memory]
+        for old in call.reads:
+            if old.memory in self.taken and self._may_overwrite(index, call, old, ref):
+                self.taken[ref.memory] = self.taken.pop(old.memory)
+                return self.taken[ref.memory]
+        self.taken[ref.memory] = self.scratch.take(self.tape.kinds[ref.memory])
+        return self.taken[ref.memory]
+
+    def _may_overwrite(self, index: int, call: Call, old: Ref, new: Ref) -> bool:
+        """Whether the result of a call may lie where something older lay."""
+        kinds = self.tape.kinds
+        alike = replace(old, memory=new.memory) == new and kinds[old.memory] == kinds[new.memory]
+        if not alike or self.last[old.memory] > index:
+            return False
+        readers = [ref for ref in call.reads if ref.memory == old.memory]
+        return all(ref == old for ref in readers) and (not readers or is_pointwise(call.kernel))
+
+    def _bound(self, call: Call) -> _Run:
+        """The call with its tensors; results go straight to their places if the kernel can that."""
+        args, kwargs = tree_map(
+            lambda leaf: self.tensor(leaf) if isinstance(leaf, Ref) else leaf,
+            (call.args, call.kwargs),
+        )
+        places = [self.tensor(ref) for ref in call.made]
+        if not places:
+            return partial(call.kernel, *args, **kwargs)
+        if call.kernel in COPIES:
+            return partial(places[0].copy_, args[0])
+        found = writing(call.kernel)
+        if found is None or len(found[1]) != len(places):
+            return partial(_copied, partial(call.kernel, *args, **kwargs), places)
+        kernel, names = found
+        known = {argument.name for argument in kernel._schema.arguments}
+        kwargs = {name: value for name, value in kwargs.items() if name in known}
+        return partial(kernel, *args, **kwargs, **dict(zip(names, places, strict=True)))
+
+    def _release(self, index: int) -> None:
+        for memory in [m for m in self.taken if self.last[m] <= index]:
+            self.scratch.give(self.tape.kinds[memory], self.taken.pop(memory))
+
+    def _carry(self) -> None:
+        """Copy what is carried, but does not lie where it belongs."""
+        inputs = {ref.memory for ref in self.tape.inputs}
+        copies: list[_Run] = []
+        for old, new in self.pairs:
+            place, value = self.tensor(old), self.tensor(new)
+            if new == old or self.places[new.memory] is self.places[old.memory]:
+                continue
+            if new.memory in inputs:  # which may be overwritten before it is copied
+                copy = torch.empty_like(value)
+                self.calls.append(partial(copy.copy_, value))
+                value = copy
+            copies.append(partial(place.copy_, value))
+        self.calls += copies
+
+
+def _last_uses(tape: Tape) -> dict[int, int]:
+    """The last call that has to do with each piece of memory; of outputs, the end."""
+    last: dict[int, int] = {}
+    for index, call in enumerate(tape.calls):
+        last |= dict.fromkeys((ref.memory for ref in (*call.reads, *call.made)), index)
+    inputs = dict.fromkeys((ref.memory for ref in tape.inputs), -1)
+    return inputs | last | dict.fromkeys((ref.memory for ref in tape.outputs), len(tape.calls))
+
+
+def _copied(kernel: _Run, places: Sequence[Tensor]) -> None:
+    """For a kernel that makes its results itself."""
+    results = [leaf for leaf in tree_leaves(kernel()) if leaf is not None]
+    for place, result in zip(places, results, strict=True):
+        place.copy_(result)

@@ -1,0 +1,168 @@
+"""A function of stacked members that is fast from its second call on."""
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from hpcourse.training._program import Program, Scratch
+from hpcourse.training._tape import NotRepeatable, Tape, record
+
+__all__ = ["Repeated"]
+
+CACHE = 4 * 2**20
+"""Bytes that a group of members may use on a CPU. Larger groups leave the caches, and smaller ones
+make more calls; between 2 and 8 MiB it matters little."""
+
+GPU_SHARE = 0.3
+"""Share of a GPU's free memory for a group, of which recording takes a few times as much."""
+
+PROBED = 2
+"""Members by whose memory the size of the groups is decided."""
+
+UNMEASURED = 64
+"""Members of a group where that is not known."""
+
+
+@dataclass
+class _Batch:
+    """What is kept for batches of one shape."""
+
+    data: list[Tensor]
+    sources: list[tuple[Tensor, int]] = field(default_factory=list)
+    bound: list[Tensor] = field(default_factory=list)
+    tapes: dict[int, Tape] = field(default_factory=dict)
+    programs: dict[int, Program] = field(default_factory=dict)
+
+    def load(self, data: Sequence[Tensor]) -> None:
+        """Copy a batch to where the programs expect it, unless it lies there already."""
+        sources = [(tensor, tensor._version) for tensor in data]
+        for place, new, old in zip(self.data, sources, self.sources or sources, strict=True):
+            if not self.sources or new[0] is not old[0] or new[1] != old[1]:
+                place.copy_(new[0])
+        self.sources = sources
+
+    def bind(self, bound: Sequence[Tensor]) -> None:
+        """Forget the programs if they work on other tensors."""
+        same = len(bound) == len(self.bound) and all(map(_is, bound, self.bound))
+        if not same:
+            self.bound = list(bound)
+            self.programs.clear()
+
+
+class Repeated:
+    """Calls a function of stacked members group by group, and repeats its kernels later.
+
+    The first call runs the function and writes its kernels down; later calls with batches of the
+    same shape run these kernels alone. Groups are as large as a cache or a GPU's memory allows, by
+    the memory that a few members take. A function that cannot be repeated is called every time.
+
+    Args:
+        function: Takes the members' tensors and the data, returns new tensors for the first
+            `carried` of them and then results (members,).
+        carried: Number of tensors that are replaced, in place.
+        own_data: Whether data have a first dimension of members.
+
+    Attributes:
+        reason: Why the function cannot be repeated; None if it can.
+    """
+
+    def __init__(
+        self, function: Callable[..., list[Tensor]], *, carried: int, own_data: bool
+    ) -> None:
+        self.reason: str | None = None
+        self._function, self._carried, self._own_data = function, carried, own_data
+        self._batches: dict[Hashable, _Batch] = {}
+        self._scratch = Scratch()
+        self._together: int | None = None
+
+    def __call__(
+        self, tensors: Sequence[Tensor], data: Sequence[Tensor], mode: Hashable = None
+    ) -> list[Tensor]:
+        """Call the function.
+
+        Args:
+            tensors: The members' tensors (members, ...).
+            data: The batch.
+            mode: Whatever else decides which kernels the function calls.
+
+        Returns:
+            The results (members, ...).
+        """
+        key = (mode, *((tensor.shape, tensor.dtype) for tensor in data))
+        if key not in self._batches:
+            self._batches[key] = _Batch([torch.empty_like(tensor) for tensor in data])
+        batch = self._batches[key]
+        batch.load(data)
+        batch.bind(tensors)
+        parts = []
+        for first, last in self._groups(batch):
+            results = self._group(batch, first, last)
+            parts.append([result.clone() for result in results])
+        return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+    def _groups(self, batch: _Batch) -> Iterator[tuple[int, int]]:
+        """Groups of nearly the same size."""
+        members = len(batch.bound[0])
+        if self._together is None:
+            self._together = self._fitting(batch)
+        groups = math.ceil(members / self._together)
+        ends = [members * number // groups for number in range(groups + 1)]
+        return pairwise(ends)
+
+    def _group(self, batch: _Batch, first: int, last: int) -> list[Tensor]:
+        inputs = self._inputs(batch, first, last)
+        program = batch.programs.get(first)
+        if program is None and last - first in batch.tapes:
+            tape = batch.tapes[last - first]
+            program = Program(tape, inputs, self._carried, self._scratch)
+            batch.programs[first] = program
+        if program is not None:
+            return program()
+        outputs = self._recorded(batch, inputs)
+        for place, new in zip(inputs[: self._carried], outputs, strict=False):
+            place.copy_(new)
+        return outputs[self._carried :]
+
+    def _recorded(self, batch: _Batch, inputs: list[Tensor]) -> list[Tensor]:
+        if self.reason is None:
+            try:
+                tape, outputs = record(self._function, _apart(inputs))
+            except NotRepeatable as error:
+                self.reason = str(error)
+            else:
+                batch.tapes[len(inputs[0])] = tape
+                return outputs
+        return self._function(*inputs)
+
+    def _inputs(self, batch: _Batch, first: int, last: int) -> list[Tensor]:
+        data = [tensor[first:last] for tensor in batch.data] if self._own_data else batch.data
+        return [*(tensor[first:last] for tensor in batch.bound), *data]
+
+    def _fitting(self, batch: _Batch) -> int:
+        """How many members fit into a group."""
+        few = min(PROBED, len(batch.bound[0]))
+        inputs = _apart(self._inputs(batch, 0, few))
+        device, scratch = inputs[0].device, Scratch()
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                tape, _ = record(self._function, inputs)
+        except NotRepeatable as error:
+            self.reason = str(error)
+            return UNMEASURED
+        Program(tape, inputs, self._carried, scratch)
+        each = (scratch.bytes + sum(tensor.nbytes for tensor in inputs)) / few
+        space = GPU_SHARE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else CACHE
+        return max(1, int(space / each))
+
+
+def _apart(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copies, each alone in its memory."""
+    return [tensor.clone(memory_format=torch.contiguous_format) for tensor in tensors]
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
