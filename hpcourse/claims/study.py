@@ -171,7 +171,8 @@ def study_outcome(
             }
             for name in curves
         },
-        caveats={arm: _caveats(arm, final[arm], study.tuning) for arm in arms},
+        caveats={arm: _diverged(arm, final[arm]) for arm in arms},
+        tuning=study.tuning,
         packages=packages,
     )
 
@@ -200,10 +201,6 @@ def _finals(study: Study, arms: Sequence[str], metric: str) -> Values:
     return {arm: study.final(arm, metric) for arm in arms}
 
 
-def _caveats(arm: str, values: Sequence[float], tuning: Tuning) -> list[str]:
-    caveats = []
-    if arm in tuning.at_edge:
-        caveats.append(f"a best learning rate of {arm} at the edge of its range")
-    if diverged := sum(not math.isfinite(value) for value in values):
-        caveats.append(f"{diverged} runs of {arm} diverged and count as chance")
-    return caveats
+def _diverged(arm: str, values: Sequence[float]) -> list[str]:
+    count = sum(not math.isfinite(value) for value in values)
+    return [f"{count} runs of {arm} diverged and count as chance"] if count else []
