@@ -99,7 +99,7 @@ def batch_norm_mlp(
             layers.append(nn.BatchNorm1d(width_out))
             layers += [Dropout(rate)] if dropout == "after" else []
         layers += [Dropout(rate)] if dropout == "last" else []
-        return nn.Sequential(*layers, nn.Linear(*sizes[-2:]))
+        return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
 def small_cnn(
