@@ -22,6 +22,7 @@ from hpcourse.plots import (
     plot_range_test,
     plot_ranges,
     plot_schedules,
+    plot_shares,
     plot_spectrum,
     plot_training,
 )
@@ -80,6 +81,7 @@ CALLS = [
     lambda ax: plot_effects(ROWS, ax=ax),
     lambda ax: plot_ranges(RANGES, ax=ax),
     lambda ax: plot_arms({"a": [1.0, 2.0], "b": [2.0, 1.0]}, ax=ax),
+    lambda ax: plot_shares({"rate": [40.0, 50.0], "depth": [3.0]}, ax=ax),
 ]
 
 
@@ -341,3 +343,30 @@ def test_ranges_are_drawn_where_they_are(ax):
 def test_ranges_that_are_none_are_refused(rows, message, ax):
     with pytest.raises(ValueError, match=message):
         plot_ranges(rows, ax=ax)
+
+
+def test_shares_have_a_bar_at_the_mean_and_a_colour_for_each_group(ax):
+    shares = {"rate": [40.0, 50.0, 60.0], "batch": [10.0, 20.0, 30.0], "beta": [5.0, 5.0, 5.0]}
+    plot_shares(shares, groups={"rate": "first", "batch": "second", "beta": "second"}, ax=ax)
+    assert [bar.get_width() for bar in ax.patches] == [50, 20, 5]
+    colours = [to_hex(bar.get_facecolor()) for bar in ax.patches]
+    assert colours[0] != colours[1] == colours[2]
+    assert legend_texts(ax) == ["first", "second"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(shares)
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
+    for line, values in zip(ax.lines, shares.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), values)
+
+
+@pytest.mark.parametrize(
+    ("shares", "groups", "message"),
+    [
+        ({}, None, "at least one entry"),
+        ({"rate": [[1.0]]}, None, "'rate'"),
+        ({"rate": [1.0], "beta": [1.0]}, {"rate": "first"}, r"without_group=\['beta'\]"),
+    ],
+)
+def test_shares_that_are_none_are_refused(shares, groups, message, ax):
+    with pytest.raises(ValueError, match=message):
+        plot_shares(shares, groups=groups, ax=ax)
+    assert not ax.patches

@@ -7,6 +7,7 @@ the Axes returned. Figures of about 4 by 3 inches stay readable on a phone.
 
 from hpcourse.plots._axes import PALETTE
 from hpcourse.plots._claims import EffectRow, plot_arms, plot_effects
+from hpcourse.plots._importance import plot_shares
 from hpcourse.plots._losses import plot_paths, plot_spectrum
 from hpcourse.plots._ranges import RangeRow, plot_ranges
 from hpcourse.plots._training import RangeCurve, plot_range_test, plot_schedules, plot_training
@@ -22,6 +23,7 @@ __all__ = [
     "plot_range_test",
     "plot_ranges",
     "plot_schedules",
+    "plot_shares",
     "plot_spectrum",
     "plot_training",
 ]
