@@ -31,6 +31,10 @@ MODULES = (
     "focal",
     "batch_one",
     "large_batch",
+    "dropout",
+    "variance_shift",
+    "depth",
+    "regulariser_ranges",
     "saddle",
     "learning_rate",
 )
