@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._regularisers import Plan
+from hpcourse.claims._regularisers import Plan, repeatable_masks
 from hpcourse.claims.registry import Outcome, Profile
 from hpcourse.claims.study import Make, Study, seeds_from, study_outcome, tuned_study
 from hpcourse.claims.tuning import log_grid
@@ -164,7 +164,8 @@ def trained_settings(settings: Mapping[str, Setting], plan: Plan) -> tuple[Study
     """Tune and train all settings."""
     data = mnist1d().tensors(device())
     arms = {name: _member(setting, plan) for name, setting in settings.items()}
-    study = tuned_study(arms, plan, partial(_train, data, plan.width), score=TUNED)
+    with repeatable_masks():
+        study = tuned_study(arms, plan, partial(_train, data, plan.width), score=TUNED)
     outcome = study_outcome(
         study,
         tuple(arms),

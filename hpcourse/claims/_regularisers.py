@@ -1,8 +1,11 @@
 """What the claims about regularisers and depth share: plans, and contrasts of trained arms."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+
+import torch
 
 from hpcourse.claims.registry import Outcome
 from hpcourse.claims.study import Budget
@@ -25,6 +28,14 @@ class Plan(Budget):
 
     steps: int
     width: int
+
+
+@contextmanager
+def repeatable_masks() -> Iterator[None]:
+    """The same dropout masks whenever an experiment is run: they are torch's global numbers."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,14 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from hpcourse._check import require, require_finite, require_positive
-from hpcourse.claims._regularisers import CHANCE, PAGE, Derived, Plan, derived_outcome
+from hpcourse.claims._regularisers import (
+    CHANCE,
+    PAGE,
+    Derived,
+    Plan,
+    derived_outcome,
+    repeatable_masks,
+)
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
     Make,
@@ -197,7 +204,8 @@ def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     data = digits().tensors(device())
     arms = {arm: _member(arm, plan) for arm in ARMS}
-    study = tuned_study(arms, plan, partial(_train, data, plan.width))
+    with repeatable_masks():
+        study = tuned_study(arms, plan, partial(_train, data, plan.width))
     ratios = [_ratio_name(block) for block in range(BLOCKS)]
     outcome = study_outcome(
         study,
