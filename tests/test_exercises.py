@@ -6,10 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from hpcourse import exercises
+from hpcourse import exercises, losses
 from hpcourse.schedules import cosine_decay, join, polynomial_decay, time_decay
 
 RIGHT = {
+    "check_auxiliary_weight": lambda main, auxiliary, decades: math.exp(
+        math.log(main) - math.log(auxiliary) + decades * math.log(10)
+    ),
+    "check_epochs_for_updates": lambda samples, batch_size, updates: next(
+        epochs for epochs in range(1, updates + 1) if epochs * -(-samples // batch_size) >= updates
+    ),
+    "check_focal_factor": lambda probability, positive, gamma, alpha: (
+        losses.binary_focal_loss(
+            torch.tensor([math.log(probability / (1 - probability))], dtype=torch.float64),
+            torch.tensor([int(positive)]),
+            gamma=gamma,
+            alpha=alpha,
+        ).item()
+        / -math.log(probability if positive else 1 - probability)
+    ),
     "check_convolution_parameters": lambda channels, kernels, height, width, bias: sum(
         p.numel()
         for p in torch.nn.Conv2d(channels, kernels, (height, width), bias=bias).parameters()
@@ -66,6 +81,13 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_auxiliary_weight": lambda main, auxiliary, decades: 10**decades,
+    "check_epochs_for_updates": lambda samples, batch_size, updates: (
+        updates * batch_size // samples
+    ),
+    "check_focal_factor": lambda probability, positive, gamma, alpha: (
+        alpha * (1 - probability) ** gamma
+    ),
     "check_convolution_parameters": lambda channels, kernels, height, width, bias: (
         kernels * (height * width + bias)
     ),

@@ -9,6 +9,11 @@ from hpcourse.exercises._overview_importance import (
     check_narrowed_range,
     check_variance_shares,
 )
+from hpcourse.exercises._overview_losses import (
+    check_auxiliary_weight,
+    check_epochs_for_updates,
+    check_focal_factor,
+)
 from hpcourse.exercises._overview_ranges import (
     check_candidates,
     check_convolution_parameters,
@@ -29,6 +34,7 @@ from hpcourse.exercises._training import (
 )
 
 __all__ = [
+    "check_auxiliary_weight",
     "check_candidates",
     "check_compounded_decay",
     "check_convolution_parameters",
@@ -36,7 +42,9 @@ __all__ = [
     "check_decades_of_decay",
     "check_decay_rate",
     "check_effective_rate",
+    "check_epochs_for_updates",
     "check_escape_steps",
+    "check_focal_factor",
     "check_hessian_vector_product",
     "check_kind",
     "check_middle",
