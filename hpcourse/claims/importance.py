@@ -11,7 +11,7 @@ smallest effect were chosen in trials with other seeds):
   that a suggestion fits. That makes the learning rate 1e-4 ... 1 (the source: 1e-3 ... 1e-1 for SGD
   without and with momentum) and weight decay 1e-6 ... 1e-2 (up to 1e-3). Dropout is 0 ... 0.5.
   The source names no range for momentum, whose effect goes by 1 / (1 - beta): 1 - beta is drawn
-  from 0.01 ... 1 on a logarithmic scale. Batch sizes are three of its 1 ... 1024, and the shapes
+  from 0.01 ... 1 on a logarithmic scale. Batch sizes are those of PATTERNS 10.2.3. The shapes are
   few and small, so that many trainings of one shape go together.
 - Equal epochs for all batch sizes: equal sight of the data, as people compare them. A small batch
   then takes more steps, which is part of what a batch size does.
