@@ -11,7 +11,7 @@ from hpcourse.training.many import (
     evaluate_many,
     train_many,
 )
-from hpcourse.training.population import Member, Population, Run, feed
+from hpcourse.training.population import Member, Population, PopulationScore, Run, feed
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.range_test import RangeTest, RangeTests, range_test, range_tests
 from hpcourse.training.stopping import Mode, Stateful, restore, snapshot, stalled
@@ -42,6 +42,7 @@ __all__ = [
     "Objective",
     "Point",
     "Population",
+    "PopulationScore",
     "RangeTest",
     "RangeTests",
     "Run",

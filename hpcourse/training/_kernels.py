@@ -72,14 +72,19 @@ def _bmm(a: Tensor, b: Tensor) -> Any:
 def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
     if not _is_narrow(x, dim):
         return NotImplemented
-    return aten._log_softmax(x.mT.contiguous(), x.ndim - 2, half_to_float).mT
+    return aten._log_softmax(_turned(x), x.ndim - 2, half_to_float).mT
 
 
 def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
     if not _is_narrow(output, dim):
         return NotImplemented
-    turned = grad.mT.contiguous(), output.mT.contiguous()
+    turned = _turned(grad), _turned(output)
     return aten._log_softmax_backward_data(*turned, output.ndim - 2, dtype).mT
+
+
+def _turned(x: Tensor) -> Tensor:
+    turned = x.mT
+    return turned if turned.is_contiguous() else turned.clone(memory_format=torch.contiguous_format)
 
 
 def _is_narrow(x: Tensor, dim: int) -> bool:

@@ -3,7 +3,8 @@
 Every tensor gets its place before the first run. What is computed goes into buffers that are used
 again as soon as nobody reads them; element-wise kernels write over what they read last; and what is
 carried from one run to the next is updated where it lies. A run is then a plain list of calls:
-nothing is allocated, and fresh memory would cost more than the arithmetic on it.
+nothing is allocated, and fresh memory would cost more than the arithmetic on it. On a CUDA device
+the calls become one CUDA graph.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,14 +67,35 @@ class Program:
         self, tape: Tape, inputs: Sequence[Tensor], carried: int, scratch: Scratch
     ) -> None:
         layout = _Layout(tape, inputs, carried, scratch)
-        self._calls = layout.calls
         self.results = [layout.tensor(ref) for ref in tape.outputs[carried:]]
+        self._calls = layout.calls
+        self._run: _Run = self._play
+        # A first run without recording lets the libraries find their own memory.
+        self._records_at = 2 if inputs[0].is_cuda else None
+        self._runs = 0
 
     def __call__(self) -> list[Tensor]:
         """Run once; the results."""
+        self._runs += 1
+        if self._runs == self._records_at:
+            self._run = _recorded(self._play)
+        self._run()
+        return self.results
+
+    def _play(self) -> None:
         for call in self._calls:
             call()
-        return self.results
+
+
+def _recorded(play: _Run) -> _Run:
+    """The same calls as one CUDA graph, or as they are if one of them waits for the CPU."""
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            play()
+    except RuntimeError:
+        return play
+    return graph.replay
 
 
 class _Layout:

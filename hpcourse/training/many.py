@@ -55,6 +55,11 @@ class Training(Iterator[Tensor]):
         """Why every step searches for its kernels anew; None if it does not have to."""
         return self._steps.slow
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the members: their networks, hyperparameters and the optimiser's state."""
+        return sum(tensor.nbytes for tensor in self._steps.tensors.values())
+
 
 def train_many(
     build: Callable[[int], nn.Module],
@@ -266,9 +271,10 @@ class _Steps:
     ) -> None:
         self.stack, self._step, self._columns = stack, step, columns
         self._own_batches = own_batches
+        self._modules = list(stack.template.modules())
         trained = {n for n, p in stack.template.named_parameters() if p.requires_grad}
         self._part = {n: "params" if n in trained else "frozen" for n in stack.params}
-        self._tensors: dict[_Path, Tensor] = {}
+        self.tensors: dict[_Path, Tensor] = {}
         self._repeated: Repeated | None = None
 
     @property
@@ -288,13 +294,15 @@ class _Steps:
             losses = self._first(x, y)
             self._repeated = self._later()
             return losses
-        modes = tuple(module.training for module in self.stack.template.modules())
-        (losses,) = self._repeated(list(self._tensors.values()), (x, y), modes)
+        modes = tuple([module.training for module in self._modules])
+        (losses,) = self._repeated(list(self.tensors.values()), (x, y), modes)
         return losses
 
     def _keep(self, path: _Path, tensor: Tensor) -> Tensor:
         """Where a tensor is kept, holding the values of the one given."""
-        kept = self._tensors.setdefault(path, tensor.detach().contiguous())
+        kept = self.tensors.get(path)
+        if kept is None:
+            kept = self.tensors[path] = tensor.detach().contiguous()
         return kept if kept is tensor else kept.copy_(tensor.detach())
 
     def _first(self, x: Tensor, y: Tensor) -> Tensor:
@@ -302,7 +310,7 @@ class _Steps:
         parts = []
         for first in range(0, len(self.stack), FIRST):
             rows = slice(first, first + FIRST)
-            own = _nested({path: tensor[rows] for path, tensor in self._tensors.items()})
+            own = _nested({path: tensor[rows] for path, tensor in self.tensors.items()})
             batch = (x[rows], y[rows]) if self._own_batches else (x, y)
             parts.append(self._called(own, *batch))
         new = {path: torch.cat([part[path] for part, _ in parts]) for path in parts[0][0]}
@@ -312,12 +320,12 @@ class _Steps:
 
     def _later(self) -> Repeated:
         """The steps that update all that is carried in place."""
-        given = {path: t for path, t in self._tensors.items() if path[0] in ("frozen", "hypers")}
-        carried = {path: t for path, t in self._tensors.items() if path not in given}
-        self._tensors = carried | given
+        given = {path: t for path, t in self.tensors.items() if path[0] in ("frozen", "hypers")}
+        carried = {path: t for path, t in self.tensors.items() if path not in given}
+        self.tensors = carried | given
 
         def function(*tensors: Tensor) -> list[Tensor]:
-            own = _nested(dict(zip(self._tensors, tensors, strict=False)))
+            own = _nested(dict(zip(self.tensors, tensors, strict=False)))
             new, losses = self._called(own, *tensors[-2:])
             return [*(new[path] for path in carried), losses]
 

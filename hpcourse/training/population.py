@@ -1,5 +1,7 @@
 """Many configurations at once: those of one shape are trained together, whatever else differs."""
 
+import math
+import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,15 +13,22 @@ from torch import Tensor, nn
 from hpcourse._check import require, require_count
 from hpcourse.data import TensorSplit, batches
 from hpcourse.schedules import Schedule
-from hpcourse.training.many import Objective, Stack, Training, train_many
+from hpcourse.training.many import Objective, Training, train_many
+from hpcourse.training.progress import progress_bar
+from hpcourse.training.stack import Stack
 from hpcourse.training.updates import Update, sgd
 
-__all__ = ["Member", "Population", "Run", "feed"]
+__all__ = ["Member", "Population", "PopulationScore", "Run", "feed"]
 
 Measure = Callable[[Stack], Mapping[str, Tensor]]
 """Name to values (members,) of networks as they are now, such as a validation loss."""
 
-TOGETHER = 80  # members trained as one program: more of them no longer fit the caches
+# Members whose memory is measured, and the share of the free memory that a group may take.
+PROBED = 2
+SHARE = 0.5
+
+# Free memory where the system does not tell.
+UNKNOWN = 2 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +135,7 @@ class Population:
         measure: Measure,
         *,
         every: int | None = None,
+        progress: bool = False,
     ) -> list[Run]:
         """Train all members and measure them, in their order.
 
@@ -134,20 +144,34 @@ class Population:
             loss_fn: The loss that is minimised; see `train_many`.
             measure: Called with the stack of a group between steps.
             every: Steps between two measurements; None measures after the last step only.
+            progress: Whether to show a progress bar where somebody watches.
         """
         runs: dict[int, Run] = {}
-        for positions in self.groups:
-            for start in range(0, len(positions), TOGETHER):
-                chunk = positions[start : start + TOGETHER]
-                members = [self.members[position] for position in chunk]
-                training = self._together(members, data, loss_fn)
-                found = _measured(training, members, measure, every)
+        for positions in progress_bar(self.groups, "population", show=progress):
+            fitting = self._fitting(positions, data, loss_fn)
+            for start in range(0, len(positions), fitting):
+                chunk = positions[start : start + fitting]
+                training = self._together(chunk, data, loss_fn)
+                found = _measured(training, self.members[chunk[0]].steps, measure, every)
                 runs.update(zip(chunk, found, strict=True))
         return [runs[position] for position in range(len(self.members))]
 
+    def _fitting(self, positions: Sequence[int], data: TensorSplit, loss_fn: Objective) -> int:
+        """How many members of a group fit into memory, by what one step of a few of them leaves."""
+        few = positions[:PROBED]
+        if len(few) == len(positions):
+            return len(few)
+        with torch.random.fork_rng(devices=[data.x.device] if data.x.is_cuda else []):
+            training = self._together(few, data, loss_fn)
+            next(training)
+        batch = self.members[few[0]].batch_size * (data.x[:1].nbytes + data.y[:1].nbytes)
+        each = batch + training.nbytes / len(few)
+        return max(1, int(SHARE * free_bytes(data.x.device) / each))
+
     def _together(
-        self, members: Sequence[Member], data: TensorSplit, loss_fn: Objective
+        self, positions: Sequence[int], data: TensorSplit, loss_fn: Objective
     ) -> Training:
+        members = [self.members[position] for position in positions]
         first = members[0]
         orders = [member.order for member in members]
         alike = len(set(orders)) == 1
@@ -162,24 +186,73 @@ class Population:
         )
 
 
-def _measured(
-    training: Training, members: Sequence[Member], measure: Measure, every: int | None
-) -> list[Run]:
+@dataclass(frozen=True, kw_only=True)
+class PopulationScore:
+    """Scores the trials of a search by training them together.
+
+    It is what ``hpcourse.search.Batched(score, size)`` wants: trials to values, NaN for a member
+    that diverged. It can be pickled if its parts can.
+
+    Attributes:
+        build: Shape and seed to network.
+        member_of: Trial to the configuration to train.
+        data: What the members are trained on.
+        loss_fn: The loss that is minimised; see `train_many`.
+        measure: Called with the stack of a group after its last step.
+        metric: Name of the measured value that is the score; a search minimises it.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from hpcourse.training import evaluate_many
+        >>> x = torch.linspace(-1, 1, 8).unsqueeze(1)
+        >>> loss = nn.functional.mse_loss
+        >>> score = PopulationScore(
+        ...     build=lambda shape, seed: nn.Linear(1, 1),
+        ...     member_of=lambda t: Member(seed=t.seed, hypers=t.config, steps=20, batch_size=8),
+        ...     data=TensorSplit(x, 3 * x),
+        ...     loss_fn=loss,
+        ...     measure=lambda stack: evaluate_many(stack, [(x, 3 * x)], {"loss": loss}),
+        ...     metric="loss",
+        ... )
+        >>> slow, fast = score([SimpleNamespace(seed=0, config={"lr": lr}) for lr in (0.01, 0.5)])
+        >>> fast < slow
+        True
+    """
+
+    build: Callable[[Any, int], nn.Module]
+    member_of: Callable[[Any], Member]
+    data: TensorSplit
+    loss_fn: Objective
+    measure: Measure
+    metric: str
+
+    def __call__(self, trials: Sequence[Any]) -> list[float]:
+        """One value a trial, in their order."""
+        population = Population(self.build, [self.member_of(trial) for trial in trials])
+        runs = population.train(self.data, self.loss_fn, self.measure)
+        values = [run.final(self.metric) for run in runs]
+        return [value if math.isfinite(value) else math.nan for value in values]
+
+
+def _measured(training: Training, last: int, measure: Measure, every: int | None) -> list[Run]:
     """Run a training to its end and measure it on the way."""
-    last = members[0].steps
     steps: list[int] = []
     records: list[Mapping[str, list[float]]] = []
-    for step, _ in enumerate(training, start=1):
+    for step, losses in enumerate(training, start=1):
         if step == last or (every is not None and step % every == 0):
-            steps.append(step)
+            alive = losses.cpu().isfinite()
             measured = measure(training.stack)
-            records.append({name: values.tolist() for name, values in measured.items()})
+            steps.append(step)
+            # A network of NaN has an accuracy, for one: that of its first class.
+            records.append(
+                {n: v.cpu().where(alive, math.nan).tolist() for n, v in measured.items()}
+            )
     return [
         Run(
             steps=tuple(steps),
             metrics={name: tuple(record[name][i] for record in records) for name in records[-1]},
         )
-        for i in range(len(members))
+        for i in range(len(training.stack))
     ]
 
 
@@ -188,19 +261,42 @@ def feed(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches (members, batch, ...), or (batch, ...) where there is only one order.
 
+    The order of a seed is that of `hpcourse.data.batches`.
+
     Args:
         data: What the batches are drawn from.
         orders: Seed of each member's order; members of one seed see the data in the same order.
         batch_size: Rows of a batch.
         steps: Number of batches.
     """
+    return islice(_endless(data, orders, batch_size), steps)
+
+
+def _endless(
+    data: TensorSplit, orders: Sequence[int], batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    count = len(data.x)
+    rows = torch.arange(count, device=data.x.device)
     distinct = sorted(set(orders))
-    streams = [
-        batches(data.x, data.y, batch_size=batch_size, seed=seed, epochs=None) for seed in distinct
-    ]
-    if len(orders) == 1:
-        yield from islice(streams[0], steps)
-        return
-    row = torch.tensor([distinct.index(seed) for seed in orders], device=data.x.device)
-    for step in islice(zip(*streams, strict=True), steps):
-        yield torch.stack([x for x, _ in step])[row], torch.stack([y for _, y in step])[row]
+    which = torch.tensor([distinct.index(seed) for seed in orders], device=rows.device)
+    # With all rows in a batch, a batch is the order of an epoch.
+    epochs = [batches(rows, rows, batch_size=count, seed=s, epochs=None) for s in distinct]
+    for epoch in zip(*epochs, strict=True):
+        order = torch.stack([own for own, _ in epoch])[which]
+        for first in range(0, count, batch_size):
+            picked = order[:, first : first + batch_size]
+            picked = picked[0] if len(orders) == 1 else picked
+            yield _picked(data.x, picked), _picked(data.y, picked)
+
+
+def _picked(tensor: Tensor, rows: Tensor) -> Tensor:
+    return tensor.index_select(0, rows.flatten()).view(*rows.shape, *tensor.shape[1:])
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device now, as far as the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return UNKNOWN
