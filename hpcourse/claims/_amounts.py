@@ -3,7 +3,7 @@
 Protocol of all three, fixed before the seeds reported here were run (widths, steps and grids were
 chosen in trials with other seeds):
 
-- Data: the first 200, 800 or all 3,200 training signals of MNIST-1D; all 800 validation and 1,000
+- Data: the first 200 or 800 or all 3,200 training signals of MNIST-1D; all 800 validation and 1,000
   test signals. Every training takes the same number of steps with batches of 50 signals, so that
   little data are seen more often.
 - Network: fully connected with ReLU, cross-entropy, SGD with momentum 0.9; the learning rate falls

@@ -3,9 +3,9 @@
 import pytest
 
 from hpcourse.claims import depth, judge
-from hpcourse.claims._amounts import SIZES, named
+from hpcourse.claims._amounts import named
 from hpcourse.claims._regularisers import Plan
-from hpcourse.claims.depth import CLAIMS, DEPTHS, FITTED, GROWS, settings
+from hpcourse.claims.depth import AMOUNTS, CLAIMS, DEPTHS, FITTED, GROWS, settings
 from hpcourse.claims.registry import Outcome
 
 (CLAIM,) = CLAIMS
@@ -32,14 +32,14 @@ def test_contrasts(monkeypatch, error, fitted, grows):
     found = {comparison.arm: comparison.effect for comparison in evidence.comparisons}
     assert found[FITTED] == pytest.approx(fitted)
     assert found[GROWS] == pytest.approx(grows)
-    gains = [found[f"gain with {signals} signals"] for signals in SIZES]
+    gains = [found[f"gain with {signals} signals"] for signals in AMOUNTS]
     assert gains[-1] - gains[0] == pytest.approx(grows)
 
 
 def test_arms_cross_every_depth_with_every_amount_of_data():
     arms = settings()
-    assert len(arms) == (len(SIZES) + 1) * len(DEPTHS)
-    for signals in SIZES:
+    assert len(arms) == (len(AMOUNTS) + 1) * len(DEPTHS)
+    for signals in AMOUNTS:
         for layers in DEPTHS:
             setting = arms[named(signals, layers)]
             assert (setting.signals, setting.depth, setting.random_labels) == (
