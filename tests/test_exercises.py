@@ -1,6 +1,7 @@
 """Every check accepts a right answer, and refuses an empty, a wrong and a raising one."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,8 +80,22 @@ RIGHT = {
         if min(eigenvalues) > 0
         else "maximum"
     ),
+    "check_variance_ratio": lambda mean, variance, rate: (
+        variance * (1 - rate) / (variance + rate * mean**2)
+    ),
+    "check_mlp_parameters": lambda inputs, width, depth, outputs: sum(
+        (a + 1) * b for a, b in pairwise([inputs, *[width] * depth, outputs])
+    ),
+    "check_shrinkage": lambda lr, weight_decay, steps: math.exp(
+        steps * math.log1p(-lr * weight_decay)
+    ),
 }
 WRONG = {
+    "check_variance_ratio": lambda mean, variance, rate: 1 - rate,
+    "check_mlp_parameters": lambda inputs, width, depth, outputs: (
+        inputs * width + (depth - 1) * width**2 + width * outputs
+    ),
+    "check_shrinkage": lambda lr, weight_decay, steps: 1 - lr * weight_decay * steps,
     "check_auxiliary_weight": lambda main, auxiliary, decades: 10**decades,
     "check_epochs_for_updates": lambda samples, batch_size, updates: (
         updates * batch_size // samples

@@ -22,6 +22,11 @@ from hpcourse.exercises._overview_ranges import (
     check_middle,
     check_risk_gap,
 )
+from hpcourse.exercises._overview_regularisation import (
+    check_mlp_parameters,
+    check_shrinkage,
+    check_variance_ratio,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -48,10 +53,13 @@ __all__ = [
     "check_hessian_vector_product",
     "check_kind",
     "check_middle",
+    "check_mlp_parameters",
     "check_narrowed_range",
     "check_risk_gap",
+    "check_shrinkage",
     "check_stable_rate",
     "check_triangular",
+    "check_variance_ratio",
     "check_variance_shares",
     "check_warmup_cosine",
 ]
