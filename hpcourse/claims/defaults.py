@@ -135,8 +135,8 @@ ADAM = Family(
         for name, values in ADAM_OTHERS.items()
     },
     budgets={
-        "quick": Budget(rates=log_grid(0.004, 0.064, 5), tuning_size=1, seeds=seeds_from(17000, 5)),
-        "full": Budget(rates=log_grid(0.004, 0.064, 6), tuning_size=2, seeds=seeds_from(18000, 40)),
+        "quick": Budget(rates=log_grid(0.004, 0.108, 4), tuning_size=1, seeds=seeds_from(17000, 5)),
+        "full": Budget(rates=log_grid(0.004, 0.128, 6), tuning_size=2, seeds=seeds_from(28000, 40)),
     },
 )
 
