@@ -269,6 +269,7 @@ def _outcome(profile: Profile) -> Outcome:
             "data": "mnist1d",
             "signals": plan.signals,
             "channels": CHANNELS,
+            "positions": POSITIONS,
             "epochs": plan.epochs,
             "noise_scale": runs.noise,
             "runs_at_chance": at_chance,

@@ -255,6 +255,8 @@ def _outcome(profile: Profile) -> Outcome:
             "decades": DECADES,
             "weights": weights,
             "margin": MARGIN,
+            "best": best,
+            "worst": worst,
             "runs_at_chance": {arm: test[arm].count(CHANCE) for arm in test},
             **tuning_settings(study, tuple(study.runs)),
         },
