@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-__all__ = ["BY_SHAPE", "COPIES", "EMPTY", "QUICKER", "is_pointwise", "is_random", "writing"]
+__all__ = [
+    "BATCH_NORMS",
+    "BY_SHAPE",
+    "COPIES",
+    "EMPTY",
+    "QUICKER",
+    "is_pointwise",
+    "is_random",
+    "writing",
+]
 
 aten = torch.ops.aten
 
@@ -17,6 +26,9 @@ EMPTY = {aten.empty.memory_format, aten.empty_like.default, aten.new_empty.defau
 
 COPIES = {aten.clone.default, aten._to_copy.default}
 """Kernels that only copy."""
+
+BATCH_NORMS = {aten.native_batch_norm.default, aten.cudnn_batch_norm.default}
+"""Kernels that change their running statistics without saying so."""
 
 BY_SHAPE = {
     aten.full_like.default,

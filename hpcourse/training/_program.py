@@ -67,7 +67,7 @@ class Program:
         self, tape: Tape, inputs: Sequence[Tensor], carried: int, scratch: Scratch
     ) -> None:
         layout = _Layout(tape, inputs, carried, scratch)
-        self.results = [layout.tensor(ref) for ref in tape.outputs[carried:]]
+        self.results = layout.results
         self._calls = layout.calls
         self._run: _Run = self._play
         # A first run without recording lets the libraries find their own memory.
@@ -152,13 +152,13 @@ class _Layout:
             lambda leaf: self.tensor(leaf) if isinstance(leaf, Ref) else leaf,
             (call.args, call.kwargs),
         )
-        places = [self.tensor(ref) for ref in call.made]
-        if not places:
+        places = [None if ref is None else self.tensor(ref) for ref in call.results]
+        if not call.made:
             return partial(call.kernel, *args, **kwargs)
         if call.kernel in COPIES:
-            return partial(places[0].copy_, args[0])
+            return partial(self.tensor(call.made[0]).copy_, args[0])
         found = writing(call.kernel)
-        if found is None or len(found[1]) != len(places):
+        if found is None or len(found[1]) != len(call.made) or None in call.results:
             return partial(_copied, partial(call.kernel, *args, **kwargs), places)
         kernel, names = found
         known = {argument.name for argument in kernel._schema.arguments}
@@ -171,18 +171,22 @@ class _Layout:
 
     def _carry(self) -> None:
         """Copy what is carried, but does not lie where it belongs."""
-        inputs = {ref.memory for ref in self.tape.inputs}
         copies: list[_Run] = []
         for old, new in self.pairs:
-            place, value = self.tensor(old), self.tensor(new)
-            if new == old or self.places[new.memory] is self.places[old.memory]:
-                continue
-            if new.memory in inputs:  # which may be overwritten before it is copied
-                copy = torch.empty_like(value)
-                self.calls.append(partial(copy.copy_, value))
-                value = copy
-            copies.append(partial(place.copy_, value))
+            home = self.places[new.memory] is self.places[old.memory]
+            if not home or replace(new, memory=old.memory) != old:
+                copies.append(partial(self.tensor(old).copy_, self._kept(new)))
+        self.results = [self._kept(ref) for ref in self.tape.outputs[len(self.pairs) :]]
         self.calls += copies
+
+    def _kept(self, output: Ref) -> Tensor:
+        """Where an output lies that may be an input, which is overwritten at the end."""
+        value = self.tensor(output)
+        if all(output.memory != ref.memory for ref in self.tape.inputs):
+            return value
+        kept = torch.empty_like(value)
+        self.calls.append(partial(kept.copy_, value))
+        return kept
 
 
 def _last_uses(tape: Tape) -> dict[int, int]:
@@ -194,8 +198,9 @@ def _last_uses(tape: Tape) -> dict[int, int]:
     return inputs | last | dict.fromkeys((ref.memory for ref in tape.outputs), len(tape.calls))
 
 
-def _copied(kernel: _Run, places: Sequence[Tensor]) -> None:
+def _copied(kernel: _Run, places: Sequence[Tensor | None]) -> None:
     """For a kernel that makes its results itself."""
     results = [leaf for leaf in tree_leaves(kernel()) if leaf is not None]
     for place, result in zip(places, results, strict=True):
-        place.copy_(result)
+        if place is not None:
+            place.copy_(result)

@@ -33,23 +33,13 @@ class _Batch:
     """What is kept for batches of one shape."""
 
     data: list[Tensor]
-    sources: list[tuple[Tensor, int]] = field(default_factory=list)
     bound: list[Tensor] = field(default_factory=list)
     tapes: dict[int, Tape] = field(default_factory=dict)
     programs: dict[int, Program] = field(default_factory=dict)
 
-    def load(self, data: Sequence[Tensor]) -> None:
-        """Copy a batch to where the programs expect it, unless it lies there already."""
-        sources = [(tensor, tensor._version) for tensor in data]
-        for place, new, old in zip(self.data, sources, self.sources or sources, strict=True):
-            if not self.sources or new[0] is not old[0] or new[1] != old[1]:
-                place.copy_(new[0])
-        self.sources = sources
-
     def bind(self, bound: Sequence[Tensor]) -> None:
         """Forget the programs if they work on other tensors."""
-        same = len(bound) == len(self.bound) and all(map(is_, bound, self.bound))
-        if not same:
+        if len(bound) != len(self.bound) or not all(map(is_, bound, self.bound)):
             self.bound = list(bound)
             self.programs.clear()
 
@@ -86,7 +76,7 @@ class Repeated:
         """Call the function.
 
         Args:
-            tensors: The members' tensors (members, ...).
+            tensors: The members' tensors (members, ...); those that are replaced contiguous.
             data: The batch.
             mode: Whatever else decides which kernels the function calls.
 
@@ -97,8 +87,9 @@ class Repeated:
         if key not in self._batches:
             self._batches[key] = _Batch([torch.empty_like(tensor) for tensor in data])
         batch = self._batches[key]
-        batch.load(data)
-        batch.bind(tensors)
+        for place, tensor in zip(batch.data, data, strict=True):
+            place.copy_(tensor)
+        batch.bind([tensor.contiguous() for tensor in tensors])
         parts = [
             # The next group writes over a program's results.
             [result.clone() for result in self._group(batch, first, last)]

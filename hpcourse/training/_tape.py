@@ -16,7 +16,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hpcourse.training._kernels import BY_SHAPE, COPIES, QUICKER, is_random
+from hpcourse.training._kernels import BATCH_NORMS, BY_SHAPE, QUICKER, is_random
 
 __all__ = ["Call", "Kind", "NotRepeatable", "Ref", "Tape", "record"]
 
@@ -138,7 +138,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         # One tensor for each piece of memory; while it is kept, the memory is given to no other.
         self.samples: list[Tensor] = []
         self.foreign: set[int] = set()
-        self._memory: dict[int, int] = {}
+        self._memory: dict[tuple[int, torch.dtype | None], int] = {}
 
     def __torch_dispatch__(
         self,
@@ -167,15 +167,18 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
     def ref(self, tensor: Tensor, *, new: bool = False) -> Ref:
         """The tensor's description."""
-        storage = tensor.untyped_storage()
-        memory = self._memory.setdefault(storage.data_ptr(), len(self.samples))
+        if tensor.layout != torch.strided:
+            raise NotRepeatable(f"a tensor is {tensor.layout}")
+        # Empty tensors lie nowhere; let those of a type be one.
+        address = tensor.untyped_storage().data_ptr()
+        key = (address, None if address else tensor.dtype)
+        memory = self._memory.setdefault(key, len(self.samples))
         if memory == len(self.samples):
             self.samples.append(tensor)
             if not new:
                 self.foreign.add(memory)
-        plain = tensor.dtype == self.samples[memory].dtype and not tensor.is_complex()
-        if tensor.layout != torch.strided or not plain:
-            raise NotRepeatable(f"no plain numbers in a tensor of {tensor.dtype}, {tensor.layout}")
+        if tensor.dtype != self.samples[memory].dtype or tensor.is_complex():
+            raise NotRepeatable(f"memory is read as {tensor.dtype}")
         offset = int(tensor.storage_offset())
         return Ref(memory, tensor.dtype, tuple(tensor.shape), tensor.stride(), offset)
 
@@ -184,10 +187,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
 
 def _changed(kernel: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> frozenset[int]:
-    """Memory that the kernel says it writes into."""
+    """Memory that the kernel writes into, beside its results."""
     arguments = kernel._schema.arguments
     given = dict(zip((a.name for a in arguments), args, strict=False)) | kwargs
     written = [given.get(a.name) for a in arguments if a.alias_info and a.alias_info.is_write]
+    if kernel in BATCH_NORMS:
+        written += [given["running_mean"], given["running_var"]]
     return frozenset(leaf.memory for leaf in tree_leaves(written) if isinstance(leaf, Ref))
 
 
@@ -226,10 +231,8 @@ def _without_known(tape: Tape) -> Tape:
             continue
         call = replace(old, args=tree_map(renamed, old.args), kwargs=tree_map(renamed, old.kwargs))
         touched = made | {ref.memory for ref in call.reads}
-        # A copy is made to be changed, and not every kernel says what it changes: batch norm.
-        own = is_random(call.kernel) or call.kernel in COPIES or touched & changed
         key = (call.kernel, repr(call.args), repr(call.kwargs))
-        if own or first.setdefault(key, call) is call:
+        if is_random(call.kernel) or touched & changed or first.setdefault(key, call) is call:
             calls.append(call)
         else:
             pairs = zip(call.made, first[key].made, strict=True)

@@ -76,13 +76,19 @@ def train_many(
 
     Each member's training is the one that `train` would do alone, within rounding, as long as
     its layers draw no random numbers (they draw torch's global ones, as with `train`). A member
-    that diverges becomes NaN and harms no other. The caller decides everything else, as with
-    `train`, and may evaluate between any two steps.
+    whose loss is not finite becomes NaN, stays so, and harms no other. The caller decides
+    everything else, as with `train`, and may evaluate between any two steps.
 
     A hyperparameter belongs to whoever names it: the keyword-only arguments of `loss_fn`, those of
-    `update`, and two more: ``clip_norm``, the largest norm of a member's gradient (over all its
-    parameters, as ``torch.nn.utils.clip_grad_norm_``), and ``dropout``, the rate of all
+    `update`, and three more: ``clip_norm``, the largest norm of a member's gradient (over all its
+    parameters, as ``torch.nn.utils.clip_grad_norm_``), ``clip_value``, the largest size of its
+    entries (as ``clip_grad_value_``), and ``dropout``, the rate of all
     `hpcourse.regularise.Dropout` layers.
+
+    The Python code of the networks, the loss and the update runs in the first steps with batches of
+    a shape and with the modules' modes; later steps repeat the kernels that it called (see
+    `Training.slow`). So it may draw torch's random numbers, but must not depend on anything else
+    that changes, such as a counter.
 
     On a CPU call ``torch.set_flush_denormal(True)`` first if some members may underflow, since
     arithmetic on denormals is many times slower and here all members wait for the slowest.
@@ -172,9 +178,11 @@ def evaluate_many(
     samples = 0
     with eval_mode(stack.template), torch.no_grad():
         for x, y in moved(batches, stack.params.values()):
-            pieces = -(-x.shape[dim] // ROWS.get(x.device.type, ROWS["cuda"]))
-            for piece in zip(x.chunk(pieces, dim), y.chunk(pieces, dim), strict=True):
+            rows = ROWS.get(x.device.type, ROWS["cuda"])
+            for piece in zip(torch.split(x, rows, dim), torch.split(y, rows, dim), strict=True):
                 size = piece[0].shape[dim]
+                if size == 0:
+                    continue
                 totals += size * torch.stack(scores(tensors, piece)).cpu().double()
                 samples += size
     require(samples > 0, "evaluate_many needs at least one sample", samples=samples)
