@@ -72,7 +72,7 @@ PLANS: dict[Profile, Plan] = {
         rates=log_grid(0.02, 0.32, 3), tuning_size=1, seeds=seeds_from(9000, 5), epochs=4
     ),
     "full": Plan(
-        rates=log_grid(0.02, 0.16, 4), tuning_size=3, seeds=seeds_from(9500, 20), epochs=12
+        rates=log_grid(0.02, 0.16, 4), tuning_size=3, seeds=seeds_from(9500, 20), epochs=10
     ),
 }
 

@@ -65,7 +65,7 @@ class Plan(Budget):
 PLANS: dict[Profile, Plan] = {
     "quick": Plan(rates=log_grid(0.02, 2.0, 4), tuning_size=1, seeds=seeds_from(5000, 5), epochs=3),
     "full": Plan(
-        rates=log_grid(0.02, 2.0, 6), tuning_size=3, seeds=seeds_from(6000, 20), epochs=10
+        rates=log_grid(0.02, 2.0, 6), tuning_size=3, seeds=seeds_from(6000, 30), epochs=10
     ),
 }
 
