@@ -76,7 +76,7 @@ def plans(width: int, steps: int) -> dict[Profile, Plan]:
             rates=log_grid(0.05, 0.45, 3),
             tuning_size=1,
             seeds=seeds_from(3100, 5),
-            steps=150,
+            steps=100,
             width=24,
         ),
         "full": Plan(

@@ -3,11 +3,11 @@
 The protocol is that of `hpcourse.claims._amounts`, with hidden layers of 64, on the least and the
 most data. It takes 2,000 steps, enough for three layers to fit the data: in trials with 700 steps
 deep networks were behind only because they had not finished. One hidden layer and three are
-compared, by two contrasts. Capacity is the error on the training signals after fitting
-labels at random (1,600 signals, whose labels are permuted once, and whose learning rate is tuned by
-just that error): depth must lower it. That depth helps depending on the data is a difference of
-differences: what depth saves in test error with 3,200 signals, less what it saves with 200. Two layers are kept beside
-them.
+compared, by two contrasts. Capacity is the error on the training signals after fitting labels at
+random (1,600 signals, whose labels are permuted once, and whose learning rate is tuned by just that
+error): depth must lower it. That depth helps depending on the data is a difference of differences:
+what depth saves in test error with 3,200 signals, less what it saves with 200. Two layers are kept
+beside them.
 """
 
 from hpcourse.claims._amounts import (
