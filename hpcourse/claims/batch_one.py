@@ -102,7 +102,7 @@ class Signals(nn.Module):
 
     Args:
         norm: Whether to normalise before the ReLU.
-        seed: Decides the initial weights.
+        seed: Seed of the weights.
     """
 
     def __init__(self, norm: bool, seed: int) -> None:
@@ -268,8 +268,7 @@ def _outcome(profile: Profile) -> Outcome:
         settings={
             "data": "mnist1d",
             "signals": plan.signals,
-            "channels": CHANNELS,
-            "positions": POSITIONS,
+            "channels, positions": (CHANNELS, POSITIONS),
             "epochs": plan.epochs,
             "noise_scale": runs.noise,
             "runs_at_chance": at_chance,
