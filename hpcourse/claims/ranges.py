@@ -223,6 +223,7 @@ def _outcome(profile: Profile) -> Outcome:
     seconds = time.perf_counter() - start
     rates = np.array(plan.rates)
     costs = {arm: cost(found, inside(rates, *suggested(arm))) for arm, found in study.items()}
+    edges = [arm for arm, found in study.items() if at_edge(found)]
     regions = {
         arm: good_region(rates, found.validation.mean(axis=1), SMALLEST)
         for arm, found in study.items()
@@ -242,6 +243,7 @@ def _outcome(profile: Profile) -> Outcome:
             "rates": plan.rates,
             "suggested": {arm: suggested(arm) for arm in study},
             "good_region": regions,
+            "best_rate_at_edge": edges,
             "overlap_decades": {arm: overlap(regions[arm], suggested(arm)) for arm in study},
         },
         measures={
@@ -257,15 +259,14 @@ def _outcome(profile: Profile) -> Outcome:
                 arm: found.validation.T.tolist() for arm, found in study.items()
             }
         },
-        caveats={arm: _caveats(found) for arm, found in study.items()},
+        caveats={arm: ["a best learning rate at the edge of its range"] for arm in edges},
         packages=("mnist1d",),
     )
 
 
-def _caveats(losses: Losses) -> list[str]:
-    edges = {0, len(losses.validation) - 1}
-    at_edge = edges & set(best_on_others(losses.validation).tolist())
-    return ["a best learning rate at the edge of its range"] if at_edge else []
+def at_edge(losses: Losses) -> bool:
+    """Whether a best rate lies at an edge of the grid, so that the best may lie beyond it."""
+    return bool(np.isin(best_on_others(losses.validation), (0, len(losses.validation) - 1)).any())
 
 
 CLAIMS = (

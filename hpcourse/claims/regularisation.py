@@ -30,6 +30,7 @@ Protocol, fixed before the seeds reported here were run (in trials with other se
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -219,21 +220,20 @@ def contrasts(fixed: Slice, tuned: Slice) -> dict[str, list[float]]:
 def _outcome(profile: Profile) -> Outcome:
     sweep = decay_sweep(PLANS[profile])
     fixed, tuned = fixed_rate(sweep), tuned_rate(sweep)
+    slices = {arm: tuned if "re-tuned" in arm else fixed for arm in (*CLAIMED, *CONTEXT)}
+    edges = [arm for arm, found in slices.items() if at_edge(found, len(sweep.plan.rates))]
     return Outcome(
         seeds=sweep.plan.seeds,
         arms=contrasts(fixed, tuned),
         device=sweep.device,
         seconds=sweep.seconds,
-        settings=_settings(sweep.plan, fixed, tuned),
+        settings={**_settings(sweep.plan, fixed, tuned), "best_rate_at_edge": edges},
         measures=_measures(sweep.plan, fixed, tuned),
         curves={
             "training loss (nats)": _by_seed(fixed.training, tuned.training),
             "validation loss (nats)": _by_seed(fixed.validation, tuned.validation),
         },
-        caveats={
-            arm: _caveats(tuned if "re-tuned" in arm else fixed, sweep.plan)
-            for arm in (*CLAIMED, *CONTEXT)
-        },
+        caveats={arm: _caveats(arm, found, edges) for arm, found in slices.items()},
         packages=("mnist1d",),
     )
 
@@ -275,14 +275,17 @@ def _measures(plan: Plan, fixed: Slice, tuned: Slice) -> dict[str, dict[str, lis
     }
 
 
-def _caveats(found: Slice, plan: Plan) -> list[str]:
-    """Rates chosen at an edge of the grid, and runs that diverged."""
-    # A decay that prevents all learning leaves the rate undecided, so the edges count where the
-    # contrasts look: without decay and at the best one.
-    compared = (found.rates[0], found.at_best(found.rates))
-    caveats = []
-    if np.isin(compared, (0, len(plan.rates) - 1)).any():
-        caveats.append("a best learning rate at the edge of its range")
+def at_edge(found: Slice, rates: int) -> bool:
+    """Whether a rate chosen where the contrasts look lies at an edge of the grid.
+
+    They look at no decay and at the best. A decay that prevents all learning leaves the rate
+    undecided, and its edges mean nothing.
+    """
+    return bool(np.isin([found.rates[0], found.at_best(found.rates)], (0, rates - 1)).any())
+
+
+def _caveats(arm: str, found: Slice, edges: Sequence[str]) -> list[str]:
+    caveats = ["a best learning rate at the edge of its range"] if arm in edges else []
     if found.diverged:
         caveats.append(f"{found.diverged} runs diverged and count as chance")
     return caveats

@@ -85,10 +85,17 @@ def test_evidence(study, monkeypatch):
         assert TINY.rates[0] * 0.9999 < low < high < TINY.rates[-1] * 1.0001
 
 
-def test_a_best_rate_at_the_edge_is_told():
-    falling = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, 1.0]])
-    assert ranges._caveats(Losses(validation=falling, test=falling))
-    assert not ranges._caveats(Losses(validation=falling[[0, 2, 1]], test=falling))
+def test_a_best_rate_at_the_edge_is_told(study, monkeypatch):
+    falling = np.array([[2.0, 2.0], [1.5, 1.5], [1.0, 1.0]])
+    inner = Losses(validation=falling[[0, 2, 1]], test=falling)
+    damaged = dict.fromkeys(study, inner) | {"SGD": Losses(validation=falling, test=falling)}
+    monkeypatch.setitem(ranges.PLANS, "quick", TINY)
+    monkeypatch.setattr(ranges, "rates_study", lambda plan: damaged)
+    evidence = run("lr-ranges")
+    assert evidence.settings["best_rate_at_edge"] == ["SGD"]
+    assert {c.arm: c.caveats for c in evidence.comparisons if c.caveats} == {
+        "SGD": ("a best learning rate at the edge of its range",)
+    }
 
 
 def test_the_grids_hold_every_suggested_range():

@@ -90,15 +90,20 @@ def test_without_a_u_there_is_no_left_arm():
     assert contrasts(found, found)["left arm"] == [0.0] * 3
 
 
-def test_a_diverged_run_counts_as_chance_and_is_told():
+def test_divergence_and_edges_are_told(monkeypatch):
     by_hand = made([[0.1, 0.2, 0.3]] * 2, [[1.0, 0.8, 1.2]] * 2)
     by_hand.validation[:, 0, 1] = np.nan
     found = fixed_rate(by_hand)
     assert found.validation[0, 1] == found.training[0, 1] == CHANCE
-    assert regularisation._caveats(found, by_hand.plan) == [
-        "a best learning rate at the edge of its range",
-        "1 runs diverged and count as chance",
-    ]
+    monkeypatch.setattr(regularisation, "decay_sweep", lambda plan: by_hand)
+    monkeypatch.setattr(regularisation, "tuned_rate", fixed_rate)  # no rate without a divergence
+    evidence = run("optimisation-vs-regularisation")
+    assert set(evidence.settings["best_rate_at_edge"]) < set(evidence.arms)
+    for comparison in evidence.comparisons:
+        assert comparison.caveats == (
+            "a best learning rate at the edge of its range",
+            "1 runs diverged and count as chance",
+        )
 
 
 def test_the_grid_is_complete_and_repeats(sweep):
