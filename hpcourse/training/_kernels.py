@@ -76,6 +76,10 @@ def _relu(x: Tensor) -> Any:
     return aten.clamp_min(x, 0)  # the same numbers; relu itself cannot write into a given tensor
 
 
+def _argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    return NotImplemented if dim is None else torch.max(x, dim, keepdim).indices
+
+
 def _bmm(a: Tensor, b: Tensor) -> Any:
     narrow = b.shape[2] < min(VECTOR, a.shape[1])
     return torch.bmm(b.mT, a.mT).mT if narrow else NotImplemented
@@ -106,6 +110,7 @@ def _is_narrow(x: Tensor, dim: int) -> bool:
 
 QUICKER: dict[OpOverload, Callable[..., Any]] = {
     aten.relu.default: _relu,
+    aten.argmax.default: _argmax,
     aten.bmm.default: _bmm,
     aten._log_softmax.default: _log_softmax,
     aten._log_softmax_backward_data.default: _log_softmax_backward,

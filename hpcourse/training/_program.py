@@ -69,33 +69,34 @@ class Program:
         layout = _Layout(tape, inputs, carried, scratch)
         self.results = layout.results
         self._calls = layout.calls
-        self._run: _Run = self._play
         # A first run without recording lets the libraries find their own memory.
-        self._records_at = 2 if inputs[0].is_cuda else None
-        self._runs = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._until_recorded = 1 if inputs[0].is_cuda else -1
 
     def __call__(self) -> list[Tensor]:
         """Run once; the results."""
-        self._runs += 1
-        if self._runs == self._records_at:
-            self._run = _recorded(self._play)
-        self._run()
+        if self._until_recorded == 0:
+            self._graph = self._recorded()
+        self._until_recorded -= 1
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            self._play()
         return self.results
 
     def _play(self) -> None:
         for call in self._calls:
             call()
 
-
-def _recorded(play: _Run) -> _Run:
-    """The same calls as one CUDA graph, or as they are if one of them waits for the CPU."""
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            play()
-    except RuntimeError:
-        return play
-    return graph.replay
+    def _recorded(self) -> torch.cuda.CUDAGraph | None:
+        """The calls as one CUDA graph, unless one of them waits for the CPU."""
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self._play()
+        except RuntimeError:
+            return None
+        return graph
 
 
 class _Layout:

@@ -9,6 +9,7 @@ from operator import is_
 import torch
 from torch import Tensor
 
+from hpcourse.training._memory import free_bytes
 from hpcourse.training._program import Program, Scratch
 from hpcourse.training._tape import NotRepeatable, Tape, record
 
@@ -85,7 +86,7 @@ class Repeated:
         """
         key = (mode, *((tensor.shape, tensor.dtype) for tensor in data))
         if key not in self._batches:
-            self._batches[key] = _Batch([torch.empty_like(tensor) for tensor in data])
+            self._batches[key] = _Batch([tensor.new_empty(tensor.shape) for tensor in data])
         batch = self._batches[key]
         for place, tensor in zip(batch.data, data, strict=True):
             place.copy_(tensor)
@@ -149,7 +150,7 @@ class Repeated:
             return UNMEASURED
         Program(tape, inputs, self._carried, scratch)
         each = (scratch.bytes + sum(tensor.nbytes for tensor in inputs)) / few
-        space = GPU_SHARE * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else CACHE
+        space = CACHE if device.type == "cpu" else GPU_SHARE * free_bytes(device)
         return max(1, int(space / each))
 
 

@@ -5,34 +5,24 @@ tensors of all members, and `Repeated` repeats the kernels that it calls without
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from hpcourse._check import require
-from hpcourse.training._hypers import (
-    Hyper,
-    Objective,
-    check_names,
-    column,
-    dropout_rates,
-    keywords,
-)
+from hpcourse.training._hypers import Hyper, Objective, check_names, column
 from hpcourse.training._repeated import Repeated
+from hpcourse.training._steps import Steps, member_step
 from hpcourse.training.loop import Batches, Loss, eval_mode, moved
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.stack import Stack
-from hpcourse.training.updates import State, Tensors, Update, sgd
+from hpcourse.training.updates import Update, sgd
 
 __all__ = ["Hyper", "Objective", "Stack", "Training", "evaluate_many", "train_many"]
 
 # Rows that are evaluated at once, so that the memory needed does not grow with the data.
 ROWS = {"cpu": 256, "cuda": 8192}
-
-# Members of which the first step, whose memory is not planned, is made at once.
-FIRST = 64
 
 
 class Training(Iterator[Tensor]):
@@ -43,7 +33,7 @@ class Training(Iterator[Tensor]):
             ``stack.member`` as `build` and the members' positions as seeds.
     """
 
-    def __init__(self, steps: "_Steps", losses: Iterator[Tensor]) -> None:
+    def __init__(self, steps: Steps, losses: Iterator[Tensor]) -> None:
         self.stack = steps.stack
         self._steps, self._losses = steps, losses
 
@@ -132,11 +122,11 @@ def train_many(
     like = next(iter(stack.params.values()))
     columns = {name: column(name, h, len(stack), like) for name, h in hypers.items()}
     step = vmap(
-        _step(stack.template, loss_fn, update),
+        member_step(stack.template, loss_fn, update),
         in_dims=(0, 0, 0, *_data_dims(own_batches)),
         randomness="different",
     )
-    steps = _Steps(stack, step, columns, own_batches)
+    steps = Steps(stack, step, columns, own_batches)
     shown = progress_bar(batches, "training", show=progress)
     losses = (steps(x, y) for x, y in moved(shown, stack.params.values()))
     return Training(steps, losses)
@@ -191,14 +181,15 @@ def evaluate_many(
 
 def _scores(stack: Stack, metrics: Mapping[str, Loss], own_batches: bool) -> Repeated:
     """The metrics as a function of the stack's tensors and a batch, as they were last used."""
-    key = (own_batches, *metrics.values())
+    functions = tuple(metrics.values())
+    key = (own_batches, functions)
     if stack.evaluation is None or stack.evaluation[0] != key:
-        names = [*stack.params, *stack.buffers]
+        model, names = stack.template, [*stack.params, *stack.buffers]
 
         def score(*tensors: Tensor) -> list[Tensor]:
             *own, x, y = tensors
-            outputs = functional_call(stack.template, dict(zip(names, own, strict=True)), (x,))
-            return [metric(outputs, y) for metric in metrics.values()]
+            outputs = functional_call(model, dict(zip(names, own, strict=True)), (x,))
+            return [metric(outputs, y) for metric in functions]
 
         dims = (*(0 for _ in names), *_data_dims(own_batches))
         scores = vmap(score, in_dims=dims, randomness="different")
@@ -208,162 +199,3 @@ def _scores(stack: Stack, metrics: Mapping[str, Loss], own_batches: bool) -> Rep
 
 def _data_dims(own_batches: bool) -> tuple[int | None, int | None]:
     return (0, 0) if own_batches else (None, None)
-
-
-_Path = tuple[str, ...]
-_Tree = dict[str, Any]
-_Net = tuple[Tensors, Tensors, State]
-"""Trained parameters, buffers, the optimiser's state."""
-
-
-def _step(
-    model: nn.Module, loss_fn: Objective, update: Update
-) -> Callable[..., tuple[_Net, Tensor]]:
-    """One training step of one member, as a pure function of its tensors."""
-    of_update, of_loss = keywords(update), keywords(loss_fn)
-    rates = dropout_rates(model)
-
-    def loss(
-        params: Tensors, others: tuple[Tensors, Tensors], hypers: Tensors, x: Tensor, y: Tensor
-    ) -> tuple[Tensor, Tensors]:
-        frozen, buffers = others
-        # Layers such as batch norm write into their buffers: let them write into copies.
-        buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        outputs = functional_call(model, (params, frozen, buffers), (x,))
-        own = {name: h for name, h in hypers.items() if name in of_loss}
-        return loss_fn(outputs, y, **own), buffers
-
-    def step(
-        net: _Net, frozen: Tensors, hypers: Tensors, x: Tensor, y: Tensor
-    ) -> tuple[_Net, Tensor]:
-        params, buffers, state = net
-        if "dropout" in hypers:
-            buffers = buffers | dict.fromkeys(rates, hypers["dropout"])
-        gradient = grad_and_value(loss, has_aux=True)
-        grads, (value, buffers) = gradient(params, (frozen, buffers), hypers, x, y)
-        grads = _clipped(grads, hypers)
-        own = {name: h for name, h in hypers.items() if name in of_update}
-        # 0, or NaN from the first loss on that is not finite: a diverged member stays diverged.
-        fate = value - value
-        if "lr" in own:
-            own["lr"] = own["lr"] + fate
-        else:
-            grads = {name: g + fate for name, g in grads.items()}
-        params, state = update(params, grads, state, **own)
-        return (params, buffers, state), value + fate
-
-    return step
-
-
-def _clipped(grads: Tensors, hypers: Tensors) -> Tensors:
-    """Gradients as torch's ``clip_grad_value_`` and ``clip_grad_norm_`` leave them."""
-    if "clip_value" in hypers:
-        most = hypers["clip_value"]
-        grads = {name: g.clamp(-most, most) for name, g in grads.items()}
-    if "clip_norm" in hypers:
-        norm = torch.stack([torch.linalg.vector_norm(g) for g in grads.values()]).norm()
-        factor = (hypers["clip_norm"] / (norm + 1e-6)).clamp(max=1.0)
-        grads = {name: factor * g for name, g in grads.items()}
-    return grads
-
-
-class _Steps:
-    """The steps of a training, and the tensors that live through it."""
-
-    def __init__(
-        self,
-        stack: Stack,
-        step: Callable[..., tuple[_Net, Tensor]],
-        columns: Mapping[str, Iterator[Tensor]],
-        own_batches: bool,
-    ) -> None:
-        self.stack, self._step, self._columns = stack, step, columns
-        self._own_batches = own_batches
-        self._modules = list(stack.template.modules())
-        trained = {n for n, p in stack.template.named_parameters() if p.requires_grad}
-        self._part = {n: "params" if n in trained else "frozen" for n in stack.params}
-        self.tensors: dict[_Path, Tensor] = {}
-        self._repeated: Repeated | None = None
-
-    @property
-    def slow(self) -> str | None:
-        """Why no step can be repeated."""
-        return None if self._repeated is None else self._repeated.reason
-
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """Train on one batch; the losses (members,) before that."""
-        for name, values in self._columns.items():
-            self._keep(("hypers", name), next(values))
-        for name, tensor in self.stack.params.items():
-            self.stack.params[name] = self._keep((self._part[name], name), tensor)
-        for name, tensor in self.stack.buffers.items():
-            self.stack.buffers[name] = self._keep(("buffers", name), tensor)
-        if self._repeated is None:
-            losses = self._first(x, y)
-            self._repeated = self._later()
-            return losses
-        modes = tuple([module.training for module in self._modules])
-        (losses,) = self._repeated(list(self.tensors.values()), (x, y), modes)
-        return losses
-
-    def _keep(self, path: _Path, tensor: Tensor) -> Tensor:
-        """Where a tensor is kept, holding the values of the one given."""
-        kept = self.tensors.get(path)
-        if kept is None:
-            kept = self.tensors[path] = tensor.detach().contiguous()
-        return kept if kept is tensor else kept.copy_(tensor.detach())
-
-    def _first(self, x: Tensor, y: Tensor) -> Tensor:
-        """The step that makes the optimiser's state, without haste."""
-        parts = []
-        for first in range(0, len(self.stack), FIRST):
-            rows = slice(first, first + FIRST)
-            own = _nested({path: tensor[rows] for path, tensor in self.tensors.items()})
-            batch = (x[rows], y[rows]) if self._own_batches else (x, y)
-            parts.append(self._called(own, *batch))
-        new = {path: torch.cat([part[path] for part, _ in parts]) for path in parts[0][0]}
-        for path, tensor in new.items():
-            self._keep(path, tensor)
-        return torch.cat([losses for _, losses in parts])
-
-    def _later(self) -> Repeated:
-        """The steps that update all that is carried in place."""
-        given = {path: t for path, t in self.tensors.items() if path[0] in ("frozen", "hypers")}
-        carried = {path: t for path, t in self.tensors.items() if path not in given}
-        self.tensors = carried | given
-
-        def function(*tensors: Tensor) -> list[Tensor]:
-            own = _nested(dict(zip(self.tensors, tensors, strict=False)))
-            new, losses = self._called(own, *tensors[-2:])
-            return [*(new[path] for path in carried), losses]
-
-        return Repeated(function, carried=len(carried), own_data=self._own_batches)
-
-    def _called(self, own: _Tree, x: Tensor, y: Tensor) -> tuple[dict[_Path, Tensor], Tensor]:
-        """The step, from nested tensors to those by path that it replaces, and the losses."""
-        net = tuple(own.get(part, {}) for part in _CARRIED)
-        new, losses = self._step(net, own.get("frozen", {}), own.get("hypers", {}), x, y)
-        return _by_path(dict(zip(_CARRIED, new, strict=True))), losses
-
-
-_CARRIED = ("params", "buffers", "state")
-
-
-def _by_path(tree: _Tree, path: _Path = ()) -> dict[_Path, Tensor]:
-    """The tensors of nested dicts by their keys."""
-    found: dict[_Path, Tensor] = {}
-    for key, value in tree.items():
-        at = (*path, key)
-        found |= {at: value} if isinstance(value, Tensor) else _by_path(value, at)
-    return found
-
-
-def _nested(tensors: Mapping[_Path, Tensor]) -> _Tree:
-    """Nested dicts of tensors that are given by their keys."""
-    tree: _Tree = {}
-    for (*path, last), tensor in tensors.items():
-        branch = tree
-        for key in path:
-            branch = branch.setdefault(key, {})
-        branch[last] = tensor
-    return tree

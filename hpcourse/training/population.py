@@ -1,7 +1,6 @@
 """Many configurations at once: those of one shape are trained together, whatever else differs."""
 
 import math
-import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from hpcourse._check import require, require_count
 from hpcourse.data import TensorSplit, batches
 from hpcourse.schedules import Schedule
+from hpcourse.training._memory import free_bytes
 from hpcourse.training.many import Objective, Training, train_many
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.stack import Stack
@@ -26,9 +26,6 @@ Measure = Callable[[Stack], Mapping[str, Tensor]]
 # Members whose memory is measured, and the share of the free memory that a group may take.
 PROBED = 2
 SHARE = 0.5
-
-# Free memory where the system does not tell.
-UNKNOWN = 2 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,12 +288,3 @@ def _endless(
 
 def _picked(tensor: Tensor, rows: Tensor) -> Tensor:
     return tensor.index_select(0, rows.flatten()).view(*rows.shape, *tensor.shape[1:])
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device now, as far as the system tells."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return UNKNOWN

@@ -1,7 +1,9 @@
 """A stack equals its members trained alone; evaluation, divergence, bad input."""
 
+import gc
 import math
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -321,6 +323,39 @@ def test_gradients_are_clipped_by_value_as_torch_does():
             nn.utils.clip_grad_norm_(alone.parameters(), 0.05)
             optimizer.step()
         assert_equal_networks(stack.member(index), alone)
+
+
+@pytest.mark.parametrize("own_batches", [False, True])
+def test_batches_may_lie_in_memory_in_any_order(own_batches):
+    batches = data(steps=6, members=(2,) if own_batches else ())
+    turned = [(x.mT.contiguous().mT, y.flip(-1).flip(-1)) for x, y in batches]
+    turned[1:3] = [(x[..., :1, :].expand_as(x), y) for x, y in batches[1:3]]
+    plain = [(x.contiguous(), y) for x, y in turned]
+    losses = [
+        torch.stack(
+            list(
+                train_many(
+                    build, cross_entropy, {"lr": 0.1}, b, seeds=[0, 1], own_batches=own_batches
+                )
+            )
+        )
+        for b in (turned, plain)
+    ]
+    torch.testing.assert_close(*losses, rtol=0, atol=1e-12)
+
+
+def test_a_finished_training_leaves_no_memory_behind():
+    """It must not wait for the garbage collector: the next group needs the memory."""
+    training = train_many(build, cross_entropy, {"lr": 0.1}, data(steps=5), seeds=[0, 1])
+    stack = finished(training)
+    evaluate_many(stack, data(steps=2), {"loss": cross_entropy})
+    gone = [weakref.ref(training), weakref.ref(stack)]
+    gc.disable()
+    try:
+        del training, stack
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_smaller_last_batches_train_as_alone():
