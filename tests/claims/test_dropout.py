@@ -16,6 +16,7 @@ TINY = Plan(rates=(0.003, 0.01, 0.03), tuning_size=1, seeds=(0, 1), steps=4, wid
 def evidence():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PLANS, "quick", TINY)
+        patch.setattr(dropout, "SEQUENCE", (2, 20))  # fewer steps to unroll
         return judge(CLAIM, "quick", CLAIM.experiment("quick"))
 
 
