@@ -141,6 +141,7 @@ def test_evidence(sweep, monkeypatch):
         "right arm",
         "training, left",
         "training, right",
+        "training, no fall",
     }
     curve = evidence.curves["training loss (nats)"]["rate fixed"]
     rate = TINY.rates.index(evidence.settings["rate_fixed"][0])
