@@ -74,20 +74,24 @@ def derived_outcome(
         keep: Whether the trained arms stay arms; else `NO_DIFFERENCE` is the only other one.
     """
     others = outcome.arms if keep else {NO_DIFFERENCE: [0.0] * len(outcome.seeds)}
-    caveats = {
-        name: list(dict.fromkeys(c for arm in d.arms for c in _caveats(outcome, arm)))
-        for name, d in derived.items()
-    }
-    trained = {arm: _caveats(outcome, arm) for arm in others if arm in outcome.arms}
+    trained_arms = {arm: _caveats(outcome, arm) for arm in others if arm in outcome.arms}
     return replace(
         outcome,
         arms={**{name: list(d.values) for name, d in derived.items()}, **others},
         measures={metric: outcome.arms, **outcome.measures},
-        caveats=trained | caveats,
-        tuning=None,  # its caveats are among the others by now
+        caveats=trained_arms | {name: _inherited(outcome, d.arms) for name, d in derived.items()},
+        tuning=None,  # derived arms were not tuned; what `judge` would make of it is kept above
     )
 
 
 def _caveats(outcome: Outcome, arm: str) -> list[str]:
     edge = [] if outcome.tuning is None else outcome.tuning.caveats(arm)
     return [*edge, *outcome.caveats.get(arm, ())]
+
+
+def _inherited(outcome: Outcome, arms: Sequence[str]) -> list[str]:
+    """Caveats of the arms behind a derived one, those of the tuning in one."""
+    at_edge = () if outcome.tuning is None else outcome.tuning.at_edge
+    edges = ", ".join(dict.fromkeys(arm for arm in arms if arm in at_edge))
+    found = [f"tuned rates at the edge of the grid: {edges}"] if edges else []
+    return list(dict.fromkeys([*found, *(c for arm in arms for c in outcome.caveats.get(arm, ()))]))

@@ -53,5 +53,5 @@ def test_a_rate_at_the_edge_is_inherited_as_well():
     )
     contrast = difference(trained(tuned, "b"), trained(tuned, "a"))
     found = derived_outcome(tuned, {"b - a": contrast}, metric="loss")
-    assert found.caveats == {"b - a": TUNING.caveats("b")}
+    assert found.caveats == {"b - a": ["tuned rates at the edge of the grid: b"]}
     assert found.tuning is None
