@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hpcourse.training._kernels import COPIES, EMPTY, is_pointwise, writing
+from hpcourse.training._kernels import COPIES, EMPTY, into, is_pointwise
 from hpcourse.training._tape import Call, Kind, Ref, Tape
 
 __all__ = ["Program", "Scratch"]
@@ -158,13 +158,10 @@ class _Layout:
             return partial(call.kernel, *args, **kwargs)
         if call.kernel in COPIES:
             return partial(self.tensor(call.made[0]).copy_, args[0])
-        found = writing(call.kernel)
-        if found is None or len(found[1]) != len(call.made) or None in call.results:
-            return partial(_copied, partial(call.kernel, *args, **kwargs), places)
-        kernel, names = found
-        known = {argument.name for argument in kernel._schema.arguments}
-        kwargs = {name: value for name, value in kwargs.items() if name in known}
-        return partial(kernel, *args, **kwargs, **dict(zip(names, places, strict=True)))
+        direct = into(call.kernel, args, kwargs, [p for p in places if p is not None])
+        if call.direct and direct is not None:
+            return direct
+        return partial(_copied, partial(call.kernel, *args, **kwargs), places)
 
     def _release(self, index: int) -> None:
         for memory in [m for m in self.taken if self.last[m] <= index]:

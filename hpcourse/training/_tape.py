@@ -16,7 +16,14 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from hpcourse.training._kernels import BATCH_NORMS, BY_SHAPE, QUICKER, is_random
+from hpcourse.training._kernels import (
+    BATCH_NORMS,
+    BY_SHAPE,
+    QUICKER,
+    is_random,
+    looks_at_values,
+    writes_well,
+)
 
 __all__ = ["Call", "Kind", "NotRepeatable", "Ref", "Tape", "record"]
 
@@ -58,6 +65,7 @@ class Call:
         kwargs: Likewise.
         results: What it returns; None for what lies in older memory.
         changed: Memory that it writes into, beside its results.
+        direct: Whether its results can be written into places that are given.
     """
 
     kernel: OpOverload
@@ -65,6 +73,7 @@ class Call:
     kwargs: dict[str, Any]
     results: tuple[Ref | None, ...]
     changed: frozenset[int]
+    direct: bool
 
     @property
     def reads(self) -> list[Ref]:
@@ -153,16 +162,18 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
                 result = QUICKER[func](*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags):
+        if looks_at_values(func, args):
             raise NotRepeatable(f"{func} looks at the values of a tensor")
         refs, named = self._described(args), self._described(kwargs)
         result = func(*args, **kwargs)
         known = len(self.samples)
-        results = [self.ref(leaf, new=True) for leaf in tree_leaves(result) if leaf is not None]
+        leaves = [leaf for leaf in tree_leaves(result) if leaf is not None]
+        results = [self.ref(leaf, new=True) for leaf in leaves]
         made = tuple(ref if ref.memory >= known else None for ref in results)
         changed = _changed(func, refs, named)
         if changed or any(made):
-            self.calls.append(Call(func, refs, named, made, changed))
+            direct = not changed and all(made) and writes_well(func, args, kwargs, leaves)
+            self.calls.append(Call(func, refs, named, made, changed, direct))
         return result
 
     def ref(self, tensor: Tensor, *, new: bool = False) -> Ref:
