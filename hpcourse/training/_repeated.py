@@ -22,6 +22,9 @@ more calls; from 8 to 64 MiB it matters little."""
 GPU_SHARE = 0.3
 """Share of a GPU's free memory for a group, of which recording takes a few times as much."""
 
+SHAPES = 16
+"""Shapes of batches for which kernels and memory are kept."""
+
 PROBED = 2
 """Members by whose memory the size of the groups is decided."""
 
@@ -86,6 +89,9 @@ class Repeated:
         """
         key = (mode, *((tensor.shape, tensor.dtype) for tensor in data))
         if key not in self._batches:
+            if len(self._batches) == SHAPES:
+                self._batches.clear()
+                self._scratch = Scratch()
             self._batches[key] = _Batch([tensor.new_empty(tensor.shape) for tensor in data])
         batch = self._batches[key]
         for place, tensor in zip(batch.data, data, strict=True):

@@ -42,10 +42,6 @@ class Ref:
     stride: tuple[int, ...]
     offset: int
 
-    def within(self, place: Tensor) -> Tensor:
-        """The tensor, if the piece of memory begins with `place`."""
-        return place.as_strided(self.shape, self.stride, place.storage_offset() + self.offset)
-
 
 class Kind(NamedTuple):
     """What a piece of memory holds."""
@@ -95,7 +91,7 @@ class Tape:
         inputs: The function's arguments.
         outputs: Its results.
         kinds: What each piece of memory holds.
-        constants: The pieces of memory that are the same at every repetition.
+        constants: The pieces of memory that no repetition makes anew.
     """
 
     calls: list[Call]
@@ -213,16 +209,21 @@ def _kind(sample: Tensor) -> Kind:
 
 
 def _constants(recorder: _Recorder, given: int) -> dict[int, Tensor]:
-    """Memory that is the same at every repetition, but for the first pieces, which are given."""
+    """Memory that no repetition makes anew, but for the first pieces, which are given.
+
+    It is what the function found outside, and may find changed next time, and what it computes from
+    nothing, which is always the same.
+    """
     changed = frozenset[int]().union(*(call.changed for call in recorder.calls))
-    constants = {memory for memory in recorder.foreign if memory >= given}
+    same: set[int] = set()
     for call in recorder.calls:
         made = {ref.memory for ref in call.made}
         reads = () if call.kernel in BY_SHAPE else call.reads
-        known = all(ref.memory in constants for ref in reads) and not is_random(call.kernel)
+        known = all(ref.memory in same for ref in reads) and not is_random(call.kernel)
         if known and not made & changed:
-            constants |= made
-    return {memory: recorder.samples[memory] for memory in sorted(constants)}
+            same |= made
+    found = {memory for memory in recorder.foreign if memory >= given}
+    return {memory: recorder.samples[memory] for memory in sorted(found | same)}
 
 
 def _without_known(tape: Tape) -> Tape:

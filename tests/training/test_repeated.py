@@ -8,7 +8,7 @@ from torch.func import grad, vmap
 from torch.nn.functional import batch_norm, cross_entropy, dropout, max_pool2d
 
 from hpcourse.training._program import Program, Scratch
-from hpcourse.training._repeated import Repeated
+from hpcourse.training._repeated import SHAPES, Repeated
 from hpcourse.training._tape import NotRepeatable, record
 
 DOUBLE = torch.float64
@@ -212,6 +212,43 @@ def test_what_is_carried_is_written_where_it_lies():
     expected = momentum(*tensors(3, seed=1))
     program()
     assert_same(mine[:2], expected)
+
+
+def test_tensors_from_outside_are_read_every_time():
+    outside = torch.ones(4, dtype=DOUBLE)
+
+    def function(a):
+        return [a * outside.exp(), outside + 1]
+
+    tape, _ = record(function, tensors(1, seed=0))
+    program = Program(tape, tensors(1, seed=1), 0, Scratch())
+    for value in (2.0, -1.0):
+        outside.fill_(value)
+        assert_same(program(), function(*tensors(1, seed=1)))
+
+
+def test_what_a_function_changes_outside_is_changed_every_time():
+    ours, theirs = torch.zeros((), dtype=DOUBLE), torch.zeros((), dtype=DOUBLE)
+
+    def function(a, count):
+        count += 1
+        return [a * count.exp()]
+
+    tape, _ = record(lambda a: function(a, ours), tensors(1, seed=0))
+    program = Program(tape, tensors(1, seed=1), 0, Scratch())
+    function(*tensors(1, seed=0), theirs)
+    for _ in range(3):
+        assert_same(program(), function(*tensors(1, seed=1), theirs))
+    assert ours == 4
+
+
+def test_memory_is_kept_for_a_bounded_number_of_shapes():
+    repeated = Repeated(lambda own, x: [own * x.sum()], carried=0, own_data=False)
+    for size in [*range(1, SHAPES + 4), 1, 1, 2]:
+        for _ in range(2):
+            (sums,) = repeated([torch.arange(3.0)], [torch.ones(size)])
+            assert torch.equal(sums, size * torch.arange(3.0))
+        assert len(repeated._batches) <= SHAPES
 
 
 @pytest.mark.parametrize("draw", [torch.rand_like, torch.randn_like, dropout, torch.bernoulli])
