@@ -88,7 +88,7 @@ PLANS: dict[Profile, Plan] = {
     "full": Plan(
         rates=log_grid(0.0128, 3.125, 7),
         tuning_size=3,
-        seeds=seeds_from(8000, 20),
+        seeds=seeds_from(8000, 40),
         signals=800,
         epochs=4,
     ),
