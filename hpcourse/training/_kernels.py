@@ -13,7 +13,6 @@ __all__ = [
     "BY_SHAPE",
     "COPIES",
     "EMPTY",
-    "QUICKER",
     "into",
     "is_pointwise",
     "is_random",
@@ -41,9 +40,6 @@ BY_SHAPE = {
     aten.zeros_like.default,
 }
 """Kernels that look at their argument's shape alone."""
-
-# Kernels whose last dimension is shorter than a vector register work number by number.
-VECTOR = 16
 
 
 def is_random(kernel: OpOverload) -> bool:
@@ -123,51 +119,3 @@ def _filled_otherwise(result: Tensor) -> Tensor:
 
 
 _OF_NEW_TENSORS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
-
-
-def _relu(x: Tensor) -> Any:
-    return aten.clamp_min(x, 0)  # the same numbers; relu itself cannot write into a given tensor
-
-
-def _argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    return NotImplemented if dim is None else torch.max(x, dim, keepdim).indices
-
-
-def _bmm(a: Tensor, b: Tensor) -> Any:
-    narrow = b.shape[2] < min(VECTOR, a.shape[1])
-    return torch.bmm(b.mT, a.mT).mT if narrow else NotImplemented
-
-
-def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
-    if not _is_narrow(x, dim):
-        return NotImplemented
-    return aten._log_softmax(_turned(x), x.ndim - 2, half_to_float).mT
-
-
-def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
-    if not _is_narrow(output, dim):
-        return NotImplemented
-    turned = _turned(grad), _turned(output)
-    return aten._log_softmax_backward_data(*turned, output.ndim - 2, dtype).mT
-
-
-def _turned(x: Tensor) -> Tensor:
-    turned = x.mT
-    return turned if turned.is_contiguous() else turned.clone(memory_format=torch.contiguous_format)
-
-
-def _is_narrow(x: Tensor, dim: int) -> bool:
-    last = x.ndim >= 2 and dim in (-1, x.ndim - 1)
-    return last and x.shape[-1] < min(VECTOR, x.shape[-2])
-
-
-QUICKER: dict[OpOverload, Callable[..., Any]] = {
-    aten.relu.default: _relu,
-    aten.argmax.default: _argmax,
-    aten.bmm.default: _bmm,
-    aten._log_softmax.default: _log_softmax,
-    aten._log_softmax_backward_data.default: _log_softmax_backward,
-}
-"""Other ways to the same result that are quicker on a CPU: a kernel to a function of its arguments,
-which returns NotImplemented where the kernel is the best way. Ten classes make a last dimension of
-ten; with samples last, the softmax takes a tenth of the time, the product a half."""

@@ -19,11 +19,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 from hpcourse.training._kernels import (
     BATCH_NORMS,
     BY_SHAPE,
-    QUICKER,
     is_random,
     looks_at_values,
     writes_well,
 )
+from hpcourse.training._quicker import QUICKER
 
 __all__ = ["Call", "Kind", "NotRepeatable", "Ref", "Tape", "record"]
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.func import grad, vmap
-from torch.nn.functional import batch_norm, cross_entropy, dropout, max_pool2d
+from torch.nn.functional import batch_norm, conv2d, cross_entropy, dropout, max_pool2d
 
 from hpcourse.training._program import Program, Scratch
 from hpcourse.training._repeated import SHAPES, Repeated
@@ -161,6 +162,45 @@ def test_a_program_repeats_the_function_on_other_values(function, carried):
         if carried:
             expected[0] = wanted[0].clone()
         assert_same(mine, expected)
+
+
+@pytest.mark.parametrize("own_images", [False, True])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "settings"),
+    [
+        (3, {"padding": 1}),
+        (2, {"stride": 2}),
+        ((2, 3), {"stride": (1, 2), "padding": (0, 1), "dilation": (2, 1)}),
+    ],
+)
+def test_convolutions_and_pooling_of_members_equal_torchs_own(
+    own_images, channels, kernel, settings
+):
+    generator = torch.Generator().manual_seed(0)
+    layers = [nn.Conv2d(channels, 20, kernel, dtype=DOUBLE, **settings) for _ in range(3)]
+    weights, biases = (
+        torch.stack([getattr(layer, name).detach() for layer in layers])
+        for name in ("weight", "bias")
+    )
+    images = torch.randn(3, 5, channels, 8, 10, generator=generator, dtype=DOUBLE)
+
+    def loss(weight, bias, x):
+        maps = conv2d(x, weight, bias, **settings)
+        return (max_pool2d(maps, 2).square().sum() + maps.mean(dim=(2, 3)).exp().sum()) / 7
+
+    def function(weights, biases, x):
+        grads = vmap(grad(loss, argnums=(0, 1)), in_dims=(0, 0, 0 if own_images else None))
+        return [*grads(weights, biases, x)]
+
+    x = images if own_images else images[0]
+    tape, _ = record(function, [weights + 1, biases, x - 1])
+    results = Program(tape, [weights, biases, x], 0, Scratch())()
+    for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        own = weight.clone().requires_grad_(), bias.clone().requires_grad_()
+        loss(*own, images[index if own_images else 0]).backward()
+        for ours, theirs in zip(results, own, strict=True):
+            torch.testing.assert_close(ours[index], theirs.grad, rtol=1e-10, atol=1e-10)
 
 
 @given(count=st.sampled_from([(swapped, 2, 2), (rotated, 3, 3), (twice_the_same, 2, 2)]))
