@@ -94,4 +94,8 @@ def _html(header: Line, lines: Sequence[Line]) -> str:
     body = "\n".join(
         f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line)}</tr>" for line in lines
     )
-    return f"<table class="table">\n<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    # The book's theme styles tables of this class.
+    return (
+        f'<table class="table">\n<thead>\n<tr>{head}</tr>\n</thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>"
+    )
