@@ -4,7 +4,7 @@ One step of one member is a pure function of its tensors; `vmap` makes it a func
 tensors of all members, and `Repeated` repeats the kernels that it calls without searching for them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 from hpcourse._check import require
 from hpcourse.training._hypers import Hyper, Objective, check_names, column
 from hpcourse.training._repeated import Repeated
-from hpcourse.training._steps import Steps, member_step
+from hpcourse.training._training import Training, member_step
 from hpcourse.training.loop import Batches, Loss, eval_mode, moved
 from hpcourse.training.progress import progress_bar
 from hpcourse.training.stack import Stack
@@ -23,32 +23,6 @@ __all__ = ["Hyper", "Objective", "Stack", "Training", "evaluate_many", "train_ma
 
 # Rows that are evaluated at once, so that the memory needed does not grow with the data.
 ROWS = {"cpu": 256, "cuda": 8192}
-
-
-class Training(Iterator[Tensor]):
-    """A running training: an iterator of the members' losses (members,), one for each batch.
-
-    Attributes:
-        stack: The networks as they are now. To go on from here with other hyperparameters pass
-            ``stack.member`` as `build` and the members' positions as seeds.
-    """
-
-    def __init__(self, steps: Steps, losses: Iterator[Tensor]) -> None:
-        self.stack = steps.stack
-        self._steps, self._losses = steps, losses
-
-    def __next__(self) -> Tensor:
-        return next(self._losses)
-
-    @property
-    def slow(self) -> str | None:
-        """Why every step searches for its kernels anew; None if it does not have to."""
-        return self._steps.slow
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the members: their networks, hyperparameters and the optimiser's state."""
-        return sum(tensor.nbytes for tensor in self._steps.tensors.values())
 
 
 def train_many(
@@ -126,10 +100,8 @@ def train_many(
         in_dims=(0, 0, 0, *_data_dims(own_batches)),
         randomness="different",
     )
-    steps = Steps(stack, step, columns, own_batches)
-    shown = progress_bar(batches, "training", show=progress)
-    losses = (steps(x, y) for x, y in moved(shown, stack.params.values()))
-    return Training(steps, losses)
+    shown = moved(progress_bar(batches, "training", show=progress), stack.params.values())
+    return Training(stack, step, columns, shown, own_batches=own_batches)
 
 
 def evaluate_many(

@@ -1,6 +1,6 @@
-"""The steps of a training: what one member does, and the tensors of all that live through it."""
+"""A training: what one member does in a step, and the tensors of all that live through it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from hpcourse.training._repeated import Repeated
 from hpcourse.training.stack import Stack
 from hpcourse.training.updates import State, Tensors, Update
 
-__all__ = ["Steps", "member_step"]
+__all__ = ["Training", "member_step"]
 
 # Members of which the first step, whose memory is not planned, is made at once.
 FIRST = 64
@@ -74,31 +74,45 @@ def _clipped(grads: Tensors, hypers: Tensors) -> Tensors:
     return grads
 
 
-class Steps:
-    """The steps of a training, and the tensors that live through it."""
+class Training(Iterator[Tensor]):
+    """A running training: an iterator of the members' losses (members,), one for each batch.
+
+    `train_many` makes it.
+
+    Attributes:
+        stack: The networks as they are now. To go on from here with other hyperparameters pass
+            ``stack.member`` as `build` and the members' positions as seeds.
+    """
 
     def __init__(
         self,
         stack: Stack,
         step: Callable[..., tuple[_Net, Tensor]],
         columns: Mapping[str, Iterator[Tensor]],
+        batches: Iterable[tuple[Tensor, Tensor]],
+        *,
         own_batches: bool,
     ) -> None:
         self.stack, self._step, self._columns = stack, step, columns
-        self._own_batches = own_batches
+        self._batches, self._own_batches = iter(batches), own_batches
         self._modules = list(stack.template.modules())
         trained = {n for n, p in stack.template.named_parameters() if p.requires_grad}
         self._part = {n: "params" if n in trained else "frozen" for n in stack.params}
-        self.tensors: dict[_Path, Tensor] = {}
+        self._tensors: dict[_Path, Tensor] = {}
         self._repeated: Repeated | None = None
 
     @property
     def slow(self) -> str | None:
-        """Why no step can be repeated."""
+        """Why every step searches for its kernels anew; None if it does not have to."""
         return None if self._repeated is None else self._repeated.reason
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """Train on one batch; the losses (members,) before that."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the members' networks, hyperparameters and optimiser's states."""
+        return sum(tensor.nbytes for tensor in self._tensors.values())
+
+    def __next__(self) -> Tensor:
+        x, y = next(self._batches)
         for name, values in self._columns.items():
             self._keep(("hypers", name), next(values))
         for name, tensor in self.stack.params.items():
@@ -110,14 +124,14 @@ class Steps:
             self._repeated = self._later()
             return losses
         modes = tuple([module.training for module in self._modules])
-        (losses,) = self._repeated(list(self.tensors.values()), (x, y), modes)
+        (losses,) = self._repeated(list(self._tensors.values()), (x, y), modes)
         return losses
 
     def _keep(self, path: _Path, tensor: Tensor) -> Tensor:
         """Where a tensor is kept, holding the values of the one given."""
-        kept = self.tensors.get(path)
+        kept = self._tensors.get(path)
         if kept is None:
-            kept = self.tensors[path] = tensor.detach().contiguous()
+            kept = self._tensors[path] = tensor.detach().contiguous()
         return kept if kept is tensor else kept.copy_(tensor.detach())
 
     def _first(self, x: Tensor, y: Tensor) -> Tensor:
@@ -125,7 +139,7 @@ class Steps:
         parts = []
         for first in range(0, len(self.stack), FIRST):
             rows = slice(first, first + FIRST)
-            own = {path: tensor[rows] for path, tensor in self.tensors.items()}
+            own = {path: tensor[rows] for path, tensor in self._tensors.items()}
             batch = (x[rows], y[rows]) if self._own_batches else (x, y)
             parts.append(_flat_step(self._step, own, *batch))
         for path in parts[0][0]:
@@ -134,10 +148,10 @@ class Steps:
 
     def _later(self) -> Repeated:
         """The steps that update all that is carried in place."""
-        given = {path: t for path, t in self.tensors.items() if path[0] in ("frozen", "hypers")}
-        carried = {path: t for path, t in self.tensors.items() if path not in given}
-        self.tensors = carried | given
-        step, paths, replaced = self._step, list(self.tensors), list(carried)
+        given = {path: t for path, t in self._tensors.items() if path[0] in ("frozen", "hypers")}
+        carried = {path: t for path, t in self._tensors.items() if path not in given}
+        self._tensors = carried | given
+        step, paths, replaced = self._step, list(self._tensors), list(carried)
 
         def function(*tensors: Tensor) -> list[Tensor]:
             own = dict(zip(paths, tensors, strict=False))
