@@ -142,7 +142,12 @@ class Population:
             measure: Called with the stack of a group between steps.
             every: Steps between two measurements; None measures after the last step only.
             progress: Whether to show a progress bar where somebody watches.
+
+        Raises:
+            ValueError: If `every` is not an integer of at least one.
         """
+        if every is not None:
+            require_count("Population.train", every=every)
         runs: dict[int, Run] = {}
         for positions in progress_bar(self.groups, "population", show=progress):
             fitting = self._fitting(positions, data, loss_fn)

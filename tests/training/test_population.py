@@ -210,6 +210,8 @@ def test_bad_members_are_named():
         member(steps=0)
     with pytest.raises(ValueError, match=re.escape("integer batch_size >= 1, got batch_size=2.5")):
         member(batch_size=2.5)
+    with pytest.raises(ValueError, match="integer every >= 1, got every=0"):
+        Population(build, [member()]).train(split(), cross_entropy, measure, every=0)
     slip = Member(seed=0, hypers={"momentun": 1}, steps=1, batch_size=2, update=sgd, shape=8)
     with pytest.raises(TypeError, match=re.escape("got hypers ['momentun']")):
         Population(build, [slip]).train(split(), cross_entropy, measure)
