@@ -4,6 +4,8 @@ The best of many noisy results looks better than it is. A choice made on other s
 to the luck of the seed on which it is then measured.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,3 +42,18 @@ def best_on_others(losses: ArrayLike) -> NDArray[np.intp]:
         losses=losses,
     )
     return np.asarray(means.argmin(axis=1))
+
+
+def extremes(losses: Mapping[str, Sequence[float]]) -> tuple[list[str], list[str]]:
+    """Best and worst arm for each seed, by the mean losses of all other seeds.
+
+    Args:
+        losses: Loss of each arm, one finite value a seed.
+
+    Examples:
+        >>> extremes({"a": [0.0, 6.0, 6.0], "b": [5.0, 5.0, 5.0]})
+        (['b', 'a', 'a'], ['a', 'b', 'b'])
+    """
+    names, table = list(losses), np.array(list(losses.values()))
+    best, worst = best_on_others(table), best_on_others(-table)
+    return [names[i] for i in best], [names[i] for i in worst]

@@ -19,13 +19,8 @@ from hpcourse.claims._amounts import (
     plans,
     trained_settings,
 )
-from hpcourse.claims._regularisers import (
-    NO_DIFFERENCE,
-    PAGE,
-    derived_outcome,
-    difference,
-    trained,
-)
+from hpcourse.claims._regularisers import PAGE
+from hpcourse.claims.contrasts import NO_DIFFERENCE, derived_outcome, difference, trained
 from hpcourse.claims.registry import Claim, Outcome, Profile
 
 AMOUNTS = (SMALL, LARGE)

@@ -26,16 +26,8 @@ from functools import partial
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._regularisers import (
-    CHANCE,
-    NO_DIFFERENCE,
-    PAGE,
-    Plan,
-    derived_outcome,
-    difference,
-    repeatable_masks,
-    trained,
-)
+from hpcourse.claims._regularisers import CHANCE, PAGE, Plan, repeatable_masks
+from hpcourse.claims.contrasts import NO_DIFFERENCE, derived_outcome, difference, trained
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
     Make,

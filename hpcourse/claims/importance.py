@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse.claims._compute import device_name
+from hpcourse.claims.contrasts import NO_DIFFERENCE
 from hpcourse.claims.designs import AXES, CLASSES, Budget, Design, trained_designs
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import seeds_from
@@ -70,7 +71,6 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Ranges of the learning rate whose shares are compared; the second is the source's."""
 
 FIRST, SECOND = "learning rate first", "batch size and momentum second"
-NOTHING = "no difference"
 CONTEXT = ("of the ranks", "in the source's range")
 GROUP = 4  # designs that pairs are taken from
 
@@ -184,7 +184,7 @@ def _outcome(profile: Profile) -> Outcome:
             **_arms(shares),
             **_arms([importance([d], score=ranks).main for d in designs], CONTEXT[0]),
             **_arms([one.main for one in narrow], CONTEXT[1]),
-            NOTHING: [0.0 for _ in designs],
+            NO_DIFFERENCE: [0.0 for _ in designs],
         },
         device=device_name(device()),
         seconds=time.perf_counter() - start,
@@ -251,7 +251,7 @@ CLAIMS = (
         statement="The learning rate matters most, then batch size and momentum, then the rest.",
         source="DL500 14.2.4; PATTERNS 10.5",
         claimed=(FIRST, SECOND),
-        reference=NOTHING,
+        reference=NO_DIFFERENCE,
         context=tuple(_named(name, what) for what in CONTEXT for name in (FIRST, SECOND)),
         metric="difference between shares of the variance of the validation loss",
         unit="percentage points",

@@ -40,6 +40,7 @@ from hpcourse._check import require, require_positive
 from hpcourse.catalogue import learning_rate_range
 from hpcourse.claims._compute import device_name, steady_cpu
 from hpcourse.claims.choice import best_on_others
+from hpcourse.claims.contrasts import NO_DIFFERENCE
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import classifier_scores, seeds_from
 from hpcourse.claims.tuning import log_grid
@@ -52,7 +53,6 @@ BATCH = 32
 SMALLEST = 0.05  # nats
 ALLOWANCE = 2 * SMALLEST
 CHANCE = math.log(10)  # nats
-REFERENCE = "no difference"
 
 Array = NDArray[np.float64]
 
@@ -232,7 +232,7 @@ def _outcome(profile: Profile) -> Outcome:
         seeds=plan.seeds,
         arms={
             **{arm: (ALLOWANCE - values).tolist() for arm, values in costs.items()},
-            REFERENCE: [0.0] * len(plan.seeds),
+            NO_DIFFERENCE: [0.0] * len(plan.seeds),
         },
         device=device_name(device()),
         seconds=seconds,
@@ -278,7 +278,7 @@ CLAIMS = (
         ),
         source="DL500 14.2.6",
         claimed=tuple(OPTIMISERS),
-        reference=REFERENCE,
+        reference=NO_DIFFERENCE,
         context=ON_DIGITS,
         metric="0.1 nats less the test cross-entropy lost by staying within the suggested range",
         unit="nats",

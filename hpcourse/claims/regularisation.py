@@ -43,6 +43,7 @@ from torch.nn.functional import cross_entropy
 
 from hpcourse.claims._compute import device_name, steady_cpu
 from hpcourse.claims.choice import best_on_others
+from hpcourse.claims.contrasts import NO_DIFFERENCE
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import seeds_from
 from hpcourse.data import TensorDataset, mnist1d
@@ -60,7 +61,6 @@ CHANCE = math.log(10)  # nats
 
 CLAIMED = ("left arm", "right arm", "training, left", "training, right", "training, no fall")
 CONTEXT = ("left arm, rate re-tuned", "training, left, rate re-tuned")
-REFERENCE = "no difference"
 
 Grid = NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
@@ -205,7 +205,7 @@ def contrasts(fixed: Slice, tuned: Slice) -> dict[str, list[float]]:
         "training, no fall": ALLOWANCE + np.minimum(rises.min(axis=0), 0.0),
         "left arm, rate re-tuned": tuned.validation[0] - tuned.at_best(tuned.validation),
         "training, left, rate re-tuned": tuned.at_best(tuned.training) - tuned.training[0],
-        REFERENCE: np.zeros(len(fixed.best)),
+        NO_DIFFERENCE: np.zeros(len(fixed.best)),
     }
     return {name: values.tolist() for name, values in arms.items()}
 
@@ -293,7 +293,7 @@ CLAIMS = (
         ),
         source="DL500 14.2.3",
         claimed=CLAIMED,
-        reference=REFERENCE,
+        reference=NO_DIFFERENCE,
         context=CONTEXT,
         metric="difference of two losses along a sweep of the weight decay",
         unit="nats",

@@ -13,8 +13,8 @@ The protocol is that of `hpcourse.claims._amounts`, with two hidden layers of 10
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from operator import itemgetter
 
 from hpcourse.claims._amounts import (
     ERROR,
@@ -25,10 +25,11 @@ from hpcourse.claims._amounts import (
     plans,
     trained_settings,
 )
-from hpcourse.claims._regularisers import (
+from hpcourse.claims._regularisers import PAGE
+from hpcourse.claims.contrasts import (
     NO_DIFFERENCE,
-    PAGE,
     Derived,
+    chosen,
     derived_outcome,
     difference,
 )
@@ -62,17 +63,19 @@ def dropout_settings() -> dict[str, Setting]:
     }
 
 
-def chosen(study: Study, outcome: Outcome, arms: Sequence[str]) -> Derived:
+def searched(study: Study, outcome: Outcome, arms: Sequence[str]) -> Derived:
     """Test error of the arm with the lowest validation error, seed by seed.
+
+    The caveats are those of all the arms: one that was not chosen may deserve to have been.
 
     Args:
         study: The trainings.
         outcome: Their test errors.
         arms: Arms to choose among, the first of equals.
     """
-    pairs = [zip(study.final(arm, TUNED), outcome.arms[arm], strict=True) for arm in arms]
-    best = [min(candidates, key=itemgetter(0)) for candidates in zip(*pairs, strict=True)]
-    return Derived(values=[test for _, test in best], arms=arms)
+    errors = {arm: study.final(arm, TUNED) for arm in arms}
+    best = [min(arms, key=lambda arm: errors[arm][i]) for i in range(len(outcome.seeds))]
+    return replace(chosen(outcome, best), arms=arms)
 
 
 def _saved(signals: int) -> str:
@@ -91,7 +94,7 @@ def _outcome(
     contrasts = {}
     for signals in SIZES:
         low, middle, high = (
-            chosen(study, outcome, [named(signals, value) for value in values])
+            searched(study, outcome, [named(signals, value) for value in values])
             for values in ranges.values()
         )
         contrasts[_saved(signals)] = difference(low, middle)

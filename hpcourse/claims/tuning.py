@@ -40,10 +40,10 @@ class Tuning:
     widened: int
     at_edge: tuple[str, ...]
 
-    def caveats(self, arm: str) -> list[str]:
-        """The boundary check: what to know of an arm whose best rate may lie beyond the grid."""
-        edge = arm in self.at_edge
-        return [f"a best learning rate of {arm} at the edge of its range"] if edge else []
+    def caveats(self, *arms: str) -> list[str]:
+        """The boundary check: what to know of arms whose best rates may lie beyond the grid."""
+        edges = " and of ".join(arm for arm in dict.fromkeys(arms) if arm in self.at_edge)
+        return [f"a best learning rate of {edges} at the edge of its range"] if edges else []
 
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:

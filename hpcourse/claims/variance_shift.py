@@ -32,14 +32,8 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from hpcourse._check import require, require_finite, require_positive
-from hpcourse.claims._regularisers import (
-    CHANCE,
-    PAGE,
-    Derived,
-    Plan,
-    derived_outcome,
-    repeatable_masks,
-)
+from hpcourse.claims._regularisers import CHANCE, PAGE, Plan, repeatable_masks
+from hpcourse.claims.contrasts import Derived, derived_outcome
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
     Make,

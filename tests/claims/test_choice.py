@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hpcourse.claims.choice import best_on_others
+from hpcourse.claims.choice import best_on_others, extremes
 
 TABLES = arrays(
     np.float64,
@@ -45,3 +45,10 @@ def test_an_option_that_diverged_elsewhere_is_not_chosen():
 def test_tables_without_a_choice_are_refused(losses, message):
     with pytest.raises(ValueError, match=message):
         best_on_others(losses)
+
+
+@given(TABLES)
+def test_extremes_are_the_choices_of_the_losses_and_of_their_negatives(losses):
+    best, worst = extremes({str(option): list(row) for option, row in enumerate(losses)})
+    assert [int(name) for name in best] == best_on_others(losses).tolist()
+    assert [int(name) for name in worst] == best_on_others(-losses).tolist()

@@ -15,9 +15,9 @@ from hpcourse.claims.regulariser_ranges import (
     DROPOUT_RANGES,
     DROPOUTS,
     WEIGHT_DECAYS,
-    chosen,
     decay_settings,
     dropout_settings,
+    searched,
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
@@ -34,9 +34,9 @@ def test_the_validation_error_chooses_and_the_test_error_counts():
     validation = {"a": [1.0, 3.0], "b": [2.0, 2.0], "c": [0.0, 0.0]}
     test = {"a": [10.0, 11.0], "b": [20.0, 21.0], "c": [30.0, 31.0]}
     study, outcome = made("abc", validation, test)
-    assert chosen(study, outcome, ["a", "b"]).values == [10.0, 21.0]
-    assert chosen(study, outcome, ["a", "b", "c"]).values == [30.0, 31.0]
-    assert chosen(study, outcome, ["b"]).values == [20.0, 21.0]
+    assert searched(study, outcome, ["a", "b"]).values == [10.0, 21.0]
+    assert searched(study, outcome, ["a", "b", "c"]).values == [30.0, 31.0]
+    assert searched(study, outcome, ["b"]).values == [20.0, 21.0]
 
 
 @pytest.mark.parametrize("claim_id", BY_ID)
