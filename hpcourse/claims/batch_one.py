@@ -27,10 +27,10 @@ were chosen in trials with other seeds):
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +38,26 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
 from hpcourse.claims._compute import steady_cpu
+from hpcourse.claims.contrasts import (
+    NO_DIFFERENCE,
+    Derived,
+    combined,
+    derived_outcome,
+    difference,
+    trained,
+)
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.study import Budget, Make, Study, seeds_from, tuned_study, tuning_settings
-from hpcourse.claims.tuning import Tuning, log_grid
+from hpcourse.claims.study import (
+    Budget,
+    Make,
+    Study,
+    capped_outcome,
+    seeds_from,
+    study_outcome,
+    tuned_study,
+    with_rates_of,
+)
+from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorSplit, mnist1d
 from hpcourse.training import Member, Population, Run, Stack, device, evaluate_many
 
@@ -51,7 +68,6 @@ SIZES = (1, 32)
 SCORE = "training loss (nats)"
 
 WORSE, GROWS, NORM, COLLAPSE = "worse", "grows with spread", "batch norm adds", "collapse"
-NONE = "no difference"
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Shape:
 
 
 TAME, PLAIN, NORMED = SHAPES = Shape(0.25), Shape(1.0), Shape(1.0, norm=True)
+PROBLEMS = tuple(product(SHAPES, SIZES))
 FIXED = {f"at the rate of 32, {shape}": shape for shape in SHAPES}
 
 
@@ -150,55 +167,32 @@ def noise_scale(model: nn.Module, data: TensorSplit) -> float:
     return float(rows.var(dim=0).sum() / rows.mean(dim=0).square().sum())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runs:
-    """The tuned arms, the runs of batch size 1 at the rates of 32, and the noise scales."""
-
-    study: Study
-    fixed: Mapping[str, tuple[Run, ...]]
-    noise: Mapping[str, float]
-    seconds: float
-
-    def losses(self, shape: Shape, size: int) -> list[float]:
-        """Final losses of a tuned arm, one a seed."""
-        return [_capped(run) for run in self.study.runs[_arm(shape, size)]]
-
-    def penalty(self, shape: Shape) -> list[float]:
-        """Loss at batch size 1 less that at 32, one a seed."""
-        one, many = (self.losses(shape, size) for size in SIZES)
-        return [a - b for a, b in zip(one, many, strict=True)]
-
-
-def _arm(shape: Shape, size: int) -> str:
+def arm_name(shape: Shape, size: int) -> str:
+    """Name of a tuned arm."""
     return f"batch {size}, {shape}"
 
 
-def _capped(run: Run) -> float:
-    loss = run.final(SCORE)
-    return min(loss, CHANCE) if math.isfinite(loss) else CHANCE
-
-
 @cache
-def batch_study(plan: Plan) -> Runs:
-    """Tune both batch sizes for each problem, and train 1 at the rates of 32 as well."""
-    start, data = time.perf_counter(), mnist1d().train.tensors(device())
+def batch_study(plan: Plan) -> tuple[Study, dict[str, float]]:
+    """Tune both batch sizes for each problem, and train 1 at the rates of 32 as well.
+
+    Returns:
+        The study, and the noise scale at each spread.
+    """
+    data = mnist1d().train.tensors(device())
     data = TensorSplit(data.x[: plan.signals], data.y[: plan.signals])
     parts = {shape: with_spread(data, shape.spread) for shape in SHAPES}
     train = partial(_train, parts)
-    arms = {_arm(shape, size): _members(shape, size, plan) for shape in SHAPES for size in SIZES}
-    study = tuned_study(arms, plan, train, score=SCORE)
+    arms = {arm_name(shape, size): _members(shape, size, plan) for shape, size in PROBLEMS}
     one, many = SIZES
-    members = [
-        _members(shape, one, plan)(rate, seed)
-        for shape in FIXED.values()
-        for rate, seed in zip(study.tuning.best[_arm(shape, many)], plan.seeds, strict=True)
-    ]
+    fixed = {
+        name: (arms[arm_name(shape, one)], arm_name(shape, many)) for name, shape in FIXED.items()
+    }
+    study = with_rates_of(tuned_study(arms, plan, train, score=SCORE), fixed, train)
     with steady_cpu():
-        finals = iter(train(members, False))
         model = Signals(norm=False, seed=plan.seeds[0]).to(data.x.device)
         noise = {str(s): noise_scale(model, parts[s]) for s in SHAPES if not s.norm}
-    fixed = {name: tuple(next(finals) for _ in plan.seeds) for name in FIXED}
-    return Runs(study=study, fixed=fixed, noise=noise, seconds=time.perf_counter() - start)
+    return study, noise
 
 
 def _members(shape: Shape, size: int, plan: Plan) -> Make:
@@ -229,55 +223,41 @@ def _train_one(shape: Shape, data: TensorSplit, members: Sequence[Member]) -> li
     return population.train(data, cross_entropy, measure)
 
 
-def _contrasts(runs: Runs) -> dict[str, list[float]]:
-    """What the claim compares with zero, one value a seed."""
-    penalty, tame, normed = (runs.penalty(shape) for shape in (PLAIN, TAME, NORMED))
-    one, many = (runs.losses(NORMED, size) for size in SIZES)
-    contrasts = {
-        NONE: [0.0] * len(penalty),
-        WORSE: penalty,
-        GROWS: [a - b for a, b in zip(penalty, tame, strict=True)],
-        NORM: [a - b for a, b in zip(normed, penalty, strict=True)],
-        COLLAPSE: [a - (CHANCE + b) / 2 for a, b in zip(one, many, strict=True)],
-    }
-    for name, shape in FIXED.items():
-        pairs = zip(runs.fixed[name], runs.losses(shape, SIZES[1]), strict=True)
-        contrasts[name] = [_capped(run) - loss for run, loss in pairs]
-    return contrasts
-
-
-def _caveats(tuning: Tuning) -> dict[str, list[str]]:
-    """Rates at the edge of the grid, for each contrast that used one."""
-    used = {WORSE: (PLAIN,), GROWS: (PLAIN, TAME), NORM: (PLAIN, NORMED), COLLAPSE: (NORMED,)}
+def contrasts(outcome: Outcome) -> dict[str, Derived]:
+    """What the claim and its context compare with zero, from the final losses of all arms."""
+    one, many = (
+        {shape: trained(outcome, arm_name(shape, size)) for shape in SHAPES} for size in SIZES
+    )
+    penalty = {shape: difference(one[shape], many[shape]) for shape in SHAPES}
+    half_way = combined(lambda loss: (CHANCE + loss) / 2, many[NORMED])
     return {
-        name: [c for shape in shapes for size in SIZES for c in tuning.caveats(_arm(shape, size))]
-        for name, shapes in used.items()
-    } | {name: tuning.caveats(_arm(shape, SIZES[1])) for name, shape in FIXED.items()}
+        WORSE: penalty[PLAIN],
+        GROWS: difference(penalty[PLAIN], penalty[TAME]),
+        NORM: difference(penalty[NORMED], penalty[PLAIN]),
+        COLLAPSE: difference(one[NORMED], half_way),
+        **{name: difference(trained(outcome, name), many[shape]) for name, shape in FIXED.items()},
+    }
 
 
 def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
-    runs = batch_study(plan)
-    finals = {**runs.study.runs, **runs.fixed}
-    at_chance = {arm: sum(_capped(run) == CHANCE for run in finals[arm]) for arm in finals}
-    return Outcome(
-        seeds=plan.seeds,
-        arms=_contrasts(runs),
-        device=runs.study.device,
-        seconds=runs.seconds,
+    study, noise = batch_study(plan)
+    outcome = study_outcome(
+        study,
+        tuple(study.runs),
+        metric=SCORE,
+        worst=CHANCE,
         settings={
             "data": "mnist1d",
             "signals": plan.signals,
             "channels, positions": (CHANNELS, POSITIONS),
             "epochs": plan.epochs,
-            "noise_scale": runs.noise,
-            "runs_at_chance": at_chance,
-            **tuning_settings(runs.study, tuple(runs.study.runs)),
+            "noise_scale": noise,
         },
-        measures={SCORE: {arm: [_capped(run) for run in finals[arm]] for arm in finals}},
-        caveats=_caveats(runs.study.tuning),
         packages=("mnist1d",),
     )
+    outcome = capped_outcome(outcome, CHANCE)
+    return derived_outcome(outcome, contrasts(outcome), metric=SCORE)
 
 
 CLAIMS = (
@@ -287,7 +267,7 @@ CLAIMS = (
         "batch norm worse still.",
         source="DL500 14.2.4",
         claimed=(WORSE, GROWS, NORM),
-        reference=NONE,
+        reference=NO_DIFFERENCE,
         context=(COLLAPSE, *FIXED),
         metric="training loss at batch size 1 above that at 32",
         unit="nats",

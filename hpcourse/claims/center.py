@@ -28,18 +28,36 @@ were chosen in trials with other seeds):
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hpcourse.claims.choice import best_on_others
+from hpcourse.claims.choice import extremes
+from hpcourse.claims.contrasts import (
+    NO_DIFFERENCE,
+    Derived,
+    chosen,
+    derived_outcome,
+    difference,
+    plus,
+    trained,
+)
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.study import Budget, Make, Study, seeds_from, tuned_study, tuning_settings
-from hpcourse.claims.tuning import Tuning, log_grid
+from hpcourse.claims.study import (
+    Budget,
+    Make,
+    Study,
+    capped,
+    capped_outcome,
+    seeds_from,
+    study_outcome,
+    tuned_study,
+)
+from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, TensorSplit, batches, mnist1d
 from hpcourse.losses import CenterLoss, cross_entropy
 from hpcourse.models import mlp
@@ -54,7 +72,7 @@ BAND = 2  # decades
 MARGIN = 0.04  # nats
 LEAST_RATIO = 1e-9  # features that collapsed to a point have an auxiliary loss of zero
 
-NONE, ZERO = "none", "no difference"
+NONE = "none"
 HELPS, HARMLESS, ABOVE, BELOW = "best helps", "worst harmless", "above hurts", "below hurts"
 SCORE, METRIC = "validation loss (nats)", "test loss (nats)"
 ACCURACY, RATIO = "test accuracy (%)", "auxiliary over main loss (decades)"
@@ -75,6 +93,14 @@ PLANS: dict[Profile, Plan] = {
         rates=log_grid(0.02, 0.16, 4), tuning_size=3, seeds=seeds_from(9500, 20), epochs=10
     ),
 }
+
+
+def arm_name(decades: int) -> str:
+    """Name of the arm whose auxiliary loss starts so many decades above the main one."""
+    return f"{decades:+d} decades"
+
+
+INSIDE = tuple(arm_name(d) for d in DECADES if abs(d) <= BAND)
 
 
 class Centered(nn.Module):
@@ -120,11 +146,6 @@ def center_study(plan: Plan) -> tuple[Study, float]:
     members = {arm: _members(weight, steps) for arm, weight in arms.items()}
     train = partial(_train, data, steps // plan.epochs)
     return tuned_study(members, plan, train, score=SCORE), level
-
-
-def arm_name(decades: int) -> str:
-    """Name of the arm whose auxiliary loss starts so many decades above the main one."""
-    return f"{decades:+d} decades"
 
 
 def level_weight(train: TensorSplit) -> float:
@@ -173,11 +194,6 @@ def _train(
     return population.train(data.train, loss_fn, measure, every=per_epoch if curves else None)
 
 
-def _finals(study: Study, arm: str, metric: str) -> list[float]:
-    """Losses after training, one a seed, at most that of chance."""
-    return [min(v, CHANCE) if math.isfinite(v) else CHANCE for v in study.final(arm, metric)]
-
-
 def _ratios(study: Study, arm: str, weight: float) -> list[float]:
     """Decades from the main to the weighted auxiliary loss, medians over the epochs, one a seed."""
     return [
@@ -186,66 +202,35 @@ def _ratios(study: Study, arm: str, weight: float) -> list[float]:
     ]
 
 
-def extremes(validation: Mapping[str, list[float]]) -> tuple[list[str], list[str]]:
-    """Best and worst arm within the band for each seed, by the losses of all other seeds."""
-    inside = [arm_name(d) for d in DECADES if abs(d) <= BAND]
-    losses = np.array([validation[arm] for arm in inside])
-    best, worst = best_on_others(losses), best_on_others(-losses)
-    return [inside[i] for i in best], [inside[i] for i in worst]
-
-
-def contrasts(
-    test: Mapping[str, list[float]], best: Sequence[str], worst: Sequence[str]
-) -> dict[str, list[float]]:
-    """What the claim and its context compare with zero, one value a seed.
+def contrasts(outcome: Outcome, best: Sequence[str], worst: Sequence[str]) -> dict[str, Derived]:
+    """What the claim and its context compare with zero; positive supports the claim.
 
     Args:
-        test: Loss of each arm on the test part, one value a seed.
+        outcome: Loss of each arm on the test part, one value a seed.
         best: Arm chosen for each seed as the best within the band.
         worst: The same for the worst.
     """
-    gains = {
-        arm: [none - own for none, own in zip(test[NONE], test[arm], strict=True)]
-        for arm in map(arm_name, DECADES)
-    }
+    none = trained(outcome, NONE)
+    losses = {arm: trained(outcome, arm) for arm in map(arm_name, DECADES)}
     return {
-        ZERO: [0.0 for _ in best],
-        HELPS: [gains[arm][seed] for seed, arm in enumerate(best)],
-        HARMLESS: [MARGIN + gains[arm][seed] for seed, arm in enumerate(worst)],
-        ABOVE: [-gain for gain in gains[arm_name(DECADES[-1])]],
-        BELOW: [-gain for gain in gains[arm_name(DECADES[0])]],
-        **{f"gain at {arm}": gain for arm, gain in gains.items()},
-    }
-
-
-def _caveats(tuning: Tuning, best: Sequence[str], worst: Sequence[str]) -> dict[str, list[str]]:
-    """Rates at the edge of the grid, for each contrast that used one."""
-    used = {
-        HELPS: best,
-        HARMLESS: worst,
-        ABOVE: [arm_name(DECADES[-1])],
-        BELOW: [arm_name(DECADES[0])],
-        **{f"gain at {arm_name(d)}": [arm_name(d)] for d in DECADES},
-    }
-    return {
-        name: [c for arm in dict.fromkeys([NONE, *arms]) for c in tuning.caveats(arm)]
-        for name, arms in used.items()
+        HELPS: difference(none, chosen(outcome, best)),
+        HARMLESS: plus(difference(none, chosen(outcome, worst)), MARGIN),
+        ABOVE: difference(losses[arm_name(DECADES[-1])], none),
+        BELOW: difference(losses[arm_name(DECADES[0])], none),
+        **{f"gain at {arm}": difference(none, loss) for arm, loss in losses.items()},
     }
 
 
 def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     study, level = center_study(plan)
-    test, validation = (
-        {arm: _finals(study, arm, metric) for arm in study.runs} for metric in (METRIC, SCORE)
-    )
-    best, worst = extremes(validation)
+    best, worst = extremes({arm: capped(study.final(arm, SCORE), CHANCE) for arm in INSIDE})
     weights = {arm_name(d): level * 10.0**d for d in DECADES}
-    return Outcome(
-        seeds=plan.seeds,
-        arms=contrasts(test, best, worst),
-        device=study.device,
-        seconds=study.seconds,
+    outcome = study_outcome(
+        study,
+        tuple(study.runs),
+        metric=METRIC,
+        worst=CHANCE,
         settings={
             "data": "mnist1d",
             "sizes": SIZES,
@@ -257,17 +242,13 @@ def _outcome(profile: Profile) -> Outcome:
             "margin": MARGIN,
             "best": best,
             "worst": worst,
-            "runs_at_chance": {arm: test[arm].count(CHANCE) for arm in test},
-            **tuning_settings(study, tuple(study.runs)),
         },
-        measures={
-            METRIC: test,
-            ACCURACY: {arm: study.final(arm, ACCURACY) for arm in test},
-            RATIO: {arm: _ratios(study, arm, weight) for arm, weight in weights.items()},
-        },
-        caveats=_caveats(study.tuning, best, worst),
+        measures=[ACCURACY],
         packages=("mnist1d",),
     )
+    ratios = {RATIO: {arm: _ratios(study, arm, weight) for arm, weight in weights.items()}}
+    outcome = capped_outcome(replace(outcome, measures={**outcome.measures, **ratios}), CHANCE)
+    return derived_outcome(outcome, contrasts(outcome, best, worst), metric=METRIC)
 
 
 CLAIMS = (
@@ -277,7 +258,7 @@ CLAIMS = (
         "main loss, and hurts outside.",
         source="DL500 14.2.4, 14.2.6",
         claimed=(HELPS, HARMLESS, ABOVE),
-        reference=ZERO,
+        reference=NO_DIFFERENCE,
         context=(BELOW, *(f"gain at {arm_name(d)}" for d in DECADES)),
         metric="test cross-entropy saved by the auxiliary loss",
         unit="nats",

@@ -31,14 +31,22 @@ from functools import cache, partial
 
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims.registry import Claim, Outcome, Profile, Values
+from hpcourse.claims.contrasts import (
+    NO_DIFFERENCE,
+    Derived,
+    derived_outcome,
+    difference,
+    plus,
+    trained,
+)
+from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
     Budget,
     Study,
     classifier_scores,
     seeds_from,
+    study_outcome,
     tuned_study,
-    tuning_settings,
 )
 from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, batches, mnist1d
@@ -54,7 +62,6 @@ CHANCE = math.log(10)  # nats
 SMALLEST = 0.02  # nats
 ALLOWANCE = 2 * SMALLEST
 
-NOTHING = "no difference"
 TEST = "test loss (nats)"
 
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
@@ -165,37 +172,28 @@ def best_of(study: Study, arms: Sequence[str]) -> str:
     return min(arms, key=lambda arm: min(study.tuning.scores[arm]))
 
 
-def contrasts(
-    family: Family, losses: Mapping[str, Sequence[float]], best: Mapping[str, str]
-) -> Values:
-    """What decides, and the context, one value a seed; positive supports the claim.
+def contrasts(family: Family, outcome: Outcome, best: Mapping[str, str]) -> dict[str, Derived]:
+    """What decides, and the context; positive supports the claim.
 
     Args:
         family: The settings.
-        losses: Test loss (nats) of every setting, one value a seed.
+        outcome: Test loss (nats) of every setting, one value a seed.
         best: Best alternative of every deciding contrast.
     """
-    default = losses[family.default]
-
-    def gain(other: str) -> list[float]:
-        return [theirs - own for theirs, own in zip(losses[other], default, strict=True)]
-
-    found = {name: [ALLOWANCE + value for value in gain(other)] for name, other in best.items()}
-    found |= {better_than(other): gain(other) for other in family.alternatives}
-    return found | {NOTHING: [0.0 for _ in default]}
+    default = trained(outcome, family.default)
+    gains = {arm: difference(trained(outcome, arm), default) for arm in family.alternatives}
+    decisive = {name: plus(gains[other], ALLOWANCE) for name, other in best.items()}
+    return decisive | {better_than(arm): gain for arm, gain in gains.items()}
 
 
 def _outcome(family: Family, profile: Profile) -> Outcome:
     study = default_study(family, family.budgets[profile])
-    finals = {arm: study.final(arm, TEST) for arm in family.arms}
-    losses = {arm: [v if math.isfinite(v) else CHANCE for v in finals[arm]] for arm in finals}
     best = {name: best_of(study, others) for name, others in family.others.items()}
-    compared = {**best, **{better_than(arm): arm for arm in family.alternatives}}
-    return Outcome(
-        seeds=study.budget.seeds,
-        arms=contrasts(family, losses, best),
-        device=study.device,
-        seconds=study.seconds,
+    outcome = study_outcome(
+        study,
+        tuple(family.arms),
+        metric=TEST,
+        worst=CHANCE,
         settings={
             "data": "mnist1d",
             "sizes": SIZES,
@@ -204,25 +202,11 @@ def _outcome(family: Family, profile: Profile) -> Outcome:
             "schedule": "cosine to zero",
             "allowance": ALLOWANCE,
             "best_alternatives": best,
-            **tuning_settings(study, tuple(family.arms)),
         },
-        measures={
-            TEST: losses,
-            "test accuracy (%)": {a: study.final(a, "test accuracy (%)") for a in family.arms},
-        },
-        caveats={
-            name: [*_caveats(study, finals, family.default), *_caveats(study, finals, other)]
-            for name, other in compared.items()
-        },
+        measures=["test accuracy (%)"],
         packages=("mnist1d",),
     )
-
-
-def _caveats(study: Study, finals: Mapping[str, Sequence[float]], arm: str) -> list[str]:
-    """Weaknesses of one setting: a rate at the edge of its grid, runs that diverged."""
-    diverged = sum(not math.isfinite(value) for value in finals[arm])
-    lost = [f"{diverged} runs of {arm} diverged and count as chance"] if diverged else []
-    return [*study.tuning.caveats(arm), *lost]
+    return derived_outcome(outcome, contrasts(family, outcome, best), metric=TEST)
 
 
 def _claim(claim_id: str, statement: str, source: str, family: Family) -> Claim:
@@ -231,7 +215,7 @@ def _claim(claim_id: str, statement: str, source: str, family: Family) -> Claim:
         statement=statement,
         source=source,
         claimed=tuple(family.others),
-        reference=NOTHING,
+        reference=NO_DIFFERENCE,
         context=family.context,
         metric=f"test loss that the default saves, {ALLOWANCE:g} nats added where it decides",
         unit="nats",

@@ -26,21 +26,29 @@ effect were chosen in trials with other seeds):
 Lin, Goyal, Girshick, He and Dollár, Focal loss for dense object detection, ICCV 2017.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import avg_pool2d
 
-from hpcourse.claims.choice import best_on_others
+from hpcourse.claims.choice import extremes
+from hpcourse.claims.contrasts import (
+    NO_DIFFERENCE,
+    Derived,
+    chosen,
+    derived_outcome,
+    difference,
+    plus,
+    trained,
+)
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.study import Budget, Make, Study, seeds_from, tuned_study, tuning_settings
-from hpcourse.claims.tuning import Tuning, log_grid
+from hpcourse.claims.study import Budget, Make, Study, seeds_from, study_outcome, tuned_study
+from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, TensorSplit, mnist5k
 from hpcourse.losses import binary_focal_loss
 from hpcourse.models import mlp
@@ -55,7 +63,7 @@ GAMMAS, ALPHAS = (0.0, 0.5, 1.0, 2.0, 5.0), (0.25, 0.5, 0.75)
 MARGIN = 4.0  # points
 SCORE, METRIC = "validation precision missed (points)", "test average precision (points)"
 
-ZERO, MATTERS, NEAR = "no difference", "best over worst", "paper near best"
+MATTERS, NEAR = "best over worst", "paper near best"
 PAPER_PLAIN, BEST_PLAIN = "paper over cross-entropy", "best over cross-entropy"
 
 
@@ -205,61 +213,33 @@ def _precisions(stack: Stack, part: TensorSplit) -> Tensor:
         return 100 * vmap(precision)(stack.params, stack.buffers).cpu()
 
 
-def extremes(missed: Mapping[str, list[float]]) -> tuple[list[str], list[str]]:
-    """Best and worst setting for each seed, by what all other seeds missed on validation."""
-    table, names = np.array(list(missed.values())), list(missed)
-    best, worst = best_on_others(table), best_on_others(-table)
-    return [names[i] for i in best], [names[i] for i in worst]
-
-
-def contrasts(
-    test: Mapping[str, list[float]], best: Sequence[str], worst: Sequence[str]
-) -> dict[str, list[float]]:
-    """What the claim and its context compare with zero, one value a seed.
+def contrasts(outcome: Outcome, best: Sequence[str], worst: Sequence[str]) -> dict[str, Derived]:
+    """What the claim and its context compare with zero; positive supports the claim.
 
     Args:
-        test: Average precision of each setting in points, one value a seed.
+        outcome: Average precision of each setting in points, one value a seed.
         best: Setting chosen for each seed as the best.
         worst: The same for the worst.
     """
-    high, low = ([test[name][i] for i, name in enumerate(names)] for names in (best, worst))
-
-    def less(a: Sequence[float], b: Sequence[float]) -> list[float]:
-        return [x - y for x, y in zip(a, b, strict=True)]
-
+    high, low = (chosen(outcome, names) for names in (best, worst))
+    paper, plain = (trained(outcome, name) for name in (PAPER, PLAIN))
     return {
-        ZERO: [0.0 for _ in best],
-        MATTERS: less(high, low),
-        NEAR: [MARGIN + gap for gap in less(test[PAPER], high)],
-        PAPER_PLAIN: less(test[PAPER], test[PLAIN]),
-        BEST_PLAIN: less(high, test[PLAIN]),
-    }
-
-
-def _caveats(tuning: Tuning, best: Sequence[str], worst: Sequence[str]) -> dict[str, list[str]]:
-    """Rates at the edge of the grid, for each contrast that used one."""
-    used = {
-        MATTERS: [*best, *worst],
-        NEAR: [PAPER, *best],
-        PAPER_PLAIN: [PAPER, PLAIN],
-        BEST_PLAIN: [*best, PLAIN],
-    }
-    return {
-        name: [caveat for arm in dict.fromkeys(arms) for caveat in tuning.caveats(arm)]
-        for name, arms in used.items()
+        MATTERS: difference(high, low),
+        NEAR: plus(difference(paper, high), MARGIN),
+        PAPER_PLAIN: difference(paper, plain),
+        BEST_PLAIN: difference(high, plain),
     }
 
 
 def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     study = focal_study(plan)
-    test = {name: study.final(name, METRIC) for name in SETTINGS}
     best, worst = extremes({name: study.final(name, SCORE) for name in SETTINGS})
-    return Outcome(
-        seeds=plan.seeds,
-        arms=contrasts(test, best, worst),
-        device=study.device,
-        seconds=study.seconds,
+    outcome = study_outcome(
+        study,
+        tuple(SETTINGS),
+        metric=METRIC,
+        worst=100 * PREVALENCE,  # the precision of a random order
         settings={
             "data": "mnist5k",
             "sizes": SIZES,
@@ -271,12 +251,10 @@ def _outcome(profile: Profile) -> Outcome:
             "alphas": ALPHAS,
             "best": best,
             "worst": worst,
-            **tuning_settings(study, tuple(SETTINGS)),
         },
-        measures={METRIC: test},
-        caveats=_caveats(study.tuning, best, worst),
         packages=("mlxtend",),
     )
+    return derived_outcome(outcome, contrasts(outcome, best, worst), metric=METRIC)
 
 
 CLAIMS = (
@@ -286,7 +264,7 @@ CLAIMS = (
         "paper's values, 2 and 0.25, are near the best.",
         source="DL500 14.2.4",
         claimed=(MATTERS, NEAR),
-        reference=ZERO,
+        reference=NO_DIFFERENCE,
         context=(PAPER_PLAIN, BEST_PLAIN),
         metric="average precision on rare positives",
         unit="percentage points",

@@ -22,26 +22,32 @@ chosen in trials with other seeds):
 - A network that diverges names one class for everything and is scored as it is, at chance.
 """
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._compute import steady_cpu
+from hpcourse.claims.contrasts import (
+    NO_DIFFERENCE,
+    Derived,
+    derived_outcome,
+    difference,
+    trained,
+)
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
     Budget,
     Make,
     Study,
     seeds_from,
+    study_outcome,
     tuned_study,
-    tuning_settings,
+    with_rates_of,
 )
-from hpcourse.claims.tuning import Tuning, log_grid
+from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, mnist1d
 from hpcourse.models import mlp
 from hpcourse.training import Member, Population, Run, Stack, accuracy, device, evaluate_many
@@ -51,7 +57,6 @@ MOMENTUM = 0.9
 SMALL, LARGE = 32, (160, 800)
 RATES, LENGTHS = ("fixed rate", "tuned rate"), ("equal epochs", "equal steps")
 SETTINGS = tuple(f"{rate}, {length}" for length, rate in product(LENGTHS, RATES))
-NONE = "no difference"
 SCORE, METRIC = "validation error (%)", "test accuracy (%)"
 
 
@@ -70,21 +75,19 @@ PLANS: dict[Profile, Plan] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runs:
-    """The tuned arms, and ``fixed[arm][i]``: arms of large batches at the small batch's rates."""
+def arm_name(setting: str, batch_size: int) -> str:
+    """Name of the arm of a batch size; the small batch is its own comparison in every setting.
 
-    study: Study
-    fixed: Mapping[str, tuple[Run, ...]]
-    seconds: float
-
-    def of(self, setting: str, batch_size: int) -> list[Run]:
-        """Final runs, one a seed; the small batch is its own comparison in every setting."""
-        if batch_size == SMALL:
-            return list(self.study.runs[str(SMALL)])
-        rate, length = setting.split(", ")
-        runs = self.fixed if rate == "fixed rate" else self.study.runs
-        return list(runs[f"{batch_size}, {length}"])
+    Examples:
+        >>> [arm_name("tuned rate, equal steps", size) for size in (32, 800)]
+        ['32', '800, equal steps']
+        >>> arm_name("fixed rate, equal steps", 800)
+        '800, equal steps, fixed rate'
+    """
+    if batch_size == SMALL:
+        return str(SMALL)
+    rate, length = setting.split(", ")
+    return f"{batch_size}, {length}" + (", fixed rate" if rate == "fixed rate" else "")
 
 
 def training_steps(samples: int, batch_size: int, length: str, epochs: int) -> int:
@@ -98,27 +101,23 @@ def training_steps(samples: int, batch_size: int, length: str, epochs: int) -> i
 
 
 @cache
-def batch_study(plan: Plan) -> Runs:
+def batch_study(plan: Plan) -> Study:
     """Tune every batch size, train it, and train the large ones at the small one's rates too."""
-    start, data = time.perf_counter(), mnist1d().tensors(device())
+    data = mnist1d().tensors(device())
     samples = len(data.train.x)
-    large = {
-        f"{size}, {length}": _members(size, training_steps(samples, size, length, plan.epochs))
-        for length, size in product(LENGTHS, LARGE)
-    }
+    fixed, tuned = (
+        {
+            arm_name(f"{rate}, {length}", size): _members(
+                size, training_steps(samples, size, length, plan.epochs)
+            )
+            for length, size in product(LENGTHS, LARGE)
+        }
+        for rate in RATES
+    )
+    small, train = str(SMALL), partial(_train, data)
     steps = training_steps(samples, SMALL, "equal epochs", plan.epochs)
-    train = partial(_train, data)
-    study = tuned_study({str(SMALL): _members(SMALL, steps), **large}, plan, train, score=SCORE)
-    rates = study.tuning.best[str(SMALL)]
-    members = [
-        make(rate, seed)
-        for make in large.values()
-        for rate, seed in zip(rates, plan.seeds, strict=True)
-    ]
-    with steady_cpu():
-        finals = iter(train(members, False))
-    fixed = {arm: tuple(next(finals) for _ in plan.seeds) for arm in large}
-    return Runs(study=study, fixed=fixed, seconds=time.perf_counter() - start)
+    study = tuned_study({small: _members(SMALL, steps), **tuned}, plan, train, score=SCORE)
+    return with_rates_of(study, {arm: (make, small) for arm, make in fixed.items()}, train)
 
 
 def _members(batch_size: int, steps: int) -> Make:
@@ -142,48 +141,45 @@ def _train(data: TensorDataset, members: Sequence[Member], curves: bool) -> list
     return population.train(data.train, cross_entropy, measure)
 
 
-def _lost(runs: Runs, setting: str) -> list[float]:
-    """Test accuracy of the small batch less that of the largest one, one value a seed."""
-    pairs = zip(runs.of(setting, SMALL), runs.of(setting, LARGE[-1]), strict=True)
-    return [small.final(METRIC) - large.final(METRIC) for small, large in pairs]
-
-
-def _caveats(tuning: Tuning) -> dict[str, list[str]]:
-    """Rates at the edge of the grid, for each setting that used one."""
-    caveats = {}
-    for setting in SETTINGS:
-        rate, length = setting.split(", ")
-        tuned = [f"{LARGE[-1]}, {length}"] if rate == "tuned rate" else []
-        caveats[setting] = [c for arm in (str(SMALL), *tuned) for c in tuning.caveats(arm)]
-    return caveats
+def contrasts(outcome: Outcome) -> dict[str, Derived]:
+    """Test accuracy of the small batch less that of the largest one in every setting."""
+    small = trained(outcome, str(SMALL))
+    return {
+        setting: difference(small, trained(outcome, arm_name(setting, LARGE[-1])))
+        for setting in SETTINGS
+    }
 
 
 def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
-    runs = batch_study(plan)
-    return Outcome(
-        seeds=plan.seeds,
-        arms={NONE: [0.0] * len(plan.seeds), **{s: _lost(runs, s) for s in SETTINGS}},
-        device=runs.study.device,
-        seconds=runs.seconds,
+    study = batch_study(plan)
+    outcome = study_outcome(
+        study,
+        tuple(study.runs),
+        metric=METRIC,
+        worst=100 / SIZES[-1],
         settings={
             "data": "mnist1d",
             "sizes": SIZES,
             "momentum": MOMENTUM,
             "epochs": plan.epochs,
             "batch_sizes": (SMALL, *LARGE),
-            **tuning_settings(runs.study, tuple(runs.study.runs)),
         },
-        measures={
-            f"{name}, batch {size}": {
-                setting: [run.final(name) for run in runs.of(setting, size)] for setting in SETTINGS
-            }
-            for name in (METRIC, "training accuracy (%)")
-            for size in (SMALL, *LARGE)
-        },
-        caveats=_caveats(runs.study.tuning),
         packages=("mnist1d",),
     )
+    found = derived_outcome(outcome, contrasts(outcome), metric=METRIC)
+    return replace(found, measures=_measures(study))
+
+
+def _measures(study: Study) -> dict[str, dict[str, list[float]]]:
+    """Accuracies of every batch size by setting."""
+    return {
+        f"{name}, batch {size}": {
+            setting: study.final(arm_name(setting, size), name) for setting in SETTINGS
+        }
+        for name in (METRIC, "training accuracy (%)")
+        for size in (SMALL, *LARGE)
+    }
 
 
 CLAIMS = (
@@ -192,7 +188,7 @@ CLAIMS = (
         statement="Too large a batch loses accuracy.",
         source="DL500 14.2.4",
         claimed=(SETTINGS[0],),
-        reference=NONE,
+        reference=NO_DIFFERENCE,
         context=SETTINGS[1:],
         metric="test accuracy lost from the smallest to the largest batch",
         unit="percentage points",

@@ -9,7 +9,7 @@ between them contains the luck of the tuning.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -96,23 +96,42 @@ def tuned_study(
 
     with steady_cpu():
         tuning = tune(tuple(arms), budget.rates, losses, groups=budget.groups)
-        finals = iter(
-            train(
-                [
-                    make(rate, seed)
-                    for arm, make in arms.items()
-                    for rate, seed in zip(tuning.best[arm], budget.seeds, strict=True)
-                ],
-                True,
-            )
-        )
+        lent = {arm: (make, arm) for arm, make in arms.items()}
+        runs = _final_runs(lent, budget, tuning, train)
     return Study(
         budget=budget,
         tuning=tuning,
-        runs={arm: tuple(next(finals) for _ in budget.seeds) for arm in arms},
+        runs=runs,
         device=device_name(device()),
         seconds=time.perf_counter() - start,
     )
+
+
+def with_rates_of(study: Study, arms: Mapping[str, tuple[Make, str]], train: Train) -> Study:
+    """The study with the final runs of further arms, at the rates tuned for one of its own.
+
+    Args:
+        study: What was run.
+        arms: Name of each new arm to what makes its members, and the arm whose rates it takes.
+        train: As for `tuned_study`.
+    """
+    start = time.perf_counter()
+    with steady_cpu():
+        runs = _final_runs(arms, study.budget, study.tuning, train)
+    seconds = study.seconds + time.perf_counter() - start
+    return replace(study, runs={**study.runs, **runs}, seconds=seconds)
+
+
+def _final_runs(
+    arms: Mapping[str, tuple[Make, str]], budget: Budget, tuning: Tuning, train: Train
+) -> dict[str, tuple[Run, ...]]:
+    members = [
+        make(rate, seed)
+        for make, tuned in arms.values()
+        for rate, seed in zip(tuning.best[tuned], budget.seeds, strict=True)
+    ]
+    finals = iter(train(members, True))
+    return {arm: tuple(next(finals) for _ in budget.seeds) for arm in arms}
 
 
 def classifier_scores(data: TensorDataset) -> Callable[[Stack], dict[str, Tensor]]:
@@ -177,18 +196,41 @@ def study_outcome(
     )
 
 
+def capped_outcome(outcome: Outcome, worst: float) -> Outcome:
+    """The outcome of `study_outcome` where no run counts as worse than chance.
+
+    To end at chance is then an answer like any other, and no caveat: such runs are counted among
+    the settings.
+    """
+    arms = {arm: capped(values, worst) for arm, values in outcome.arms.items()}
+    at_chance = {arm: values.count(worst) for arm, values in arms.items()}
+    settings = {**outcome.settings, "runs_at_chance": at_chance}
+    return replace(outcome, arms=arms, settings=settings, caveats={})
+
+
+def capped(losses: Sequence[float], worst: float) -> list[float]:
+    """Losses of at most `worst`, which is also what a diverged run counts as.
+
+    Examples:
+        >>> capped([0.5, 9.0, math.nan], worst=2.3)
+        [0.5, 2.3, 2.3]
+    """
+    return [min(loss, worst) if math.isfinite(loss) else worst for loss in losses]
+
+
 def tuning_settings(study: Study, arms: Sequence[str]) -> dict[str, object]:
-    """How the arms were tuned and what was found, as evidence keeps it."""
+    """How those of the arms that were tuned were, and what was found, as evidence keeps it."""
     tuning, budget = study.tuning, study.budget
+    tuned = [arm for arm in arms if arm in tuning.best]
     return {
         "rates": tuning.rates,
         "tuning_seeds": budget.tuning_seeds,
         "tuning_size": budget.tuning_size,
         "tuning_runs_per_arm": len(tuning.rates) * budget.tuning_size,
         "grid_widened": tuning.widened,
-        "best_rate_at_edge": [arm for arm in arms if arm in tuning.at_edge],
-        "best_rates": {arm: tuning.best[arm] for arm in arms},
-        "validation_loss_by_rate": {arm: [finite(s) for s in tuning.scores[arm]] for arm in arms},
+        "best_rate_at_edge": [arm for arm in tuned if arm in tuning.at_edge],
+        "best_rates": {arm: tuning.best[arm] for arm in tuned},
+        "validation_loss_by_rate": {arm: [finite(s) for s in tuning.scores[arm]] for arm in tuned},
     }
 
 

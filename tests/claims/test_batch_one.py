@@ -1,8 +1,5 @@
 """Batch size 1: the data, the network, the contrasts, and a tiny budget."""
 
-import math
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -15,19 +12,19 @@ from hpcourse.claims.batch_one import (
     FIXED,
     NORMED,
     PLAIN,
-    PLANS,
     SCORE,
     SHAPES,
     TAME,
     Plan,
     Shape,
     Signals,
+    arm_name,
     batch_study,
     noise_scale,
     with_spread,
 )
 from hpcourse.data import TensorSplit, batches, mnist1d
-from hpcourse.training import Member, Run
+from hpcourse.training import Member
 
 TINY = Plan(rates=(0.02, 0.1, 0.5), tuning_size=1, seeds=(0, 1), signals=64, epochs=1)
 
@@ -39,9 +36,9 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def runs():
+def study():
     batch_study.cache_clear()
-    yield batch_study(TINY)
+    yield batch_study(TINY)[0]
     batch_study.cache_clear()
 
 
@@ -108,55 +105,46 @@ def test_torch_refuses_batch_norm_of_one_sample_after_a_linear_layer():
         nn.BatchNorm1d(8)(torch.zeros(1, 8))
 
 
-def made(losses, fixed):
-    """Runs that ended at these losses."""
-
-    def ended(values):
-        return tuple(Run(steps=(1,), metrics={SCORE: (value,)}) for value in values)
-
-    study = SimpleNamespace(runs={arm: ended(values) for arm, values in losses.items()})
-    at_rate_of_32 = {name: ended(values) for name, values in fixed.items()}
-    return batch_one.Runs(study=study, fixed=at_rate_of_32, noise={}, seconds=0.0)
-
-
-def test_contrasts_by_hand():
+def test_contrasts_by_hand(outcome_of):
     losses = {
         (TAME, 1): [0.2, 0.3],
         (TAME, 32): [0.3, 0.3],
         (PLAIN, 1): [1.5, 1.0],
         (PLAIN, 32): [1.0, 0.9],
-        (NORMED, 1): [math.nan, 1.4],
+        (NORMED, 1): [CHANCE, 1.4],
         (NORMED, 32): [1.0, 1.0],
     }
-    arms = {batch_one._arm(shape, size): values for (shape, size), values in losses.items()}
-    found = batch_one._contrasts(made(arms, {name: [9.0, 1.0] for name in FIXED}))
+    arms = {arm_name(shape, size): values for (shape, size), values in losses.items()}
+    arms |= {name: [CHANCE, 1.0] for name in FIXED}
+    contrasts = batch_one.contrasts(outcome_of(arms))
+    found = {name: contrast.values for name, contrast in contrasts.items()}
     assert found[batch_one.WORSE] == pytest.approx([0.5, 0.1])
     assert found[batch_one.GROWS] == pytest.approx([0.6, 0.1])
     assert found[batch_one.NORM] == pytest.approx([CHANCE - 1.0 - 0.5, 0.3])
     assert found[batch_one.COLLAPSE] == pytest.approx([(CHANCE - 1) / 2, 0.9 - CHANCE / 2])
     assert found[f"at the rate of 32, {PLAIN}"] == pytest.approx([CHANCE - 1.0, 0.1])
-    assert found[batch_one.NONE] == [0.0, 0.0]
+    assert set(contrasts[batch_one.COLLAPSE].arms) == {arm_name(NORMED, s) for s in (1, 32)}
 
 
-def test_evidence_at_a_tiny_budget(monkeypatch, runs):
+def test_evidence_at_a_tiny_budget(monkeypatch, study):
     monkeypatch.setitem(batch_one.PLANS, "quick", TINY)
     evidence = run("batch-size-one")
-    assert set(runs.study.tuning.scores) == set(runs.study.runs)
+    assert set(study.runs) == {*study.tuning.scores, *FIXED}
     losses = evidence.measures[SCORE]
-    assert set(losses) == {*runs.study.runs, *FIXED}
+    assert set(losses) == set(study.runs)
     pairs = zip(losses[f"batch 1, {PLAIN}"], losses[f"batch 32, {PLAIN}"], strict=True)
     assert evidence.arms[batch_one.WORSE] == pytest.approx([a - b for a, b in pairs], abs=1e-5)
     noise = evidence.settings["noise_scale"]
     assert noise[str(TAME)] < noise[str(PLAIN)]
 
 
-def test_runs_at_the_rate_of_the_larger_batch_use_that_rate(runs, data):
-    rate = runs.study.tuning.best[f"batch 32, {NORMED}"][1]
+def test_runs_at_the_rate_of_the_larger_batch_use_that_rate(study, data):
+    rate = study.tuning.best[f"batch 32, {NORMED}"][1]
     train = mnist1d().train.tensors()
     part = TensorSplit(train.x[:64], train.y[:64])
     member = Member(seed=1, hypers={"lr": rate}, steps=64, batch_size=1, shape=NORMED)
     (again,) = batch_one._train({NORMED: part}, [member], curves=False)
-    found = runs.fixed[f"at the rate of 32, {NORMED}"][1]
+    found = study.runs[f"at the rate of 32, {NORMED}"][1]
     assert found.final(SCORE) == pytest.approx(again.final(SCORE), rel=1e-2)
 
 
@@ -167,11 +155,3 @@ def test_shapes_have_names_of_their_own():
         "batch norm, spread 1",
     ]
     assert Shape(1.0) == PLAIN
-
-
-def test_profiles_use_seeds_of_their_own():
-    quick, full = PLANS["quick"], PLANS["full"]
-    assert len(quick.seeds) >= 5
-    assert len(full.seeds) >= 20
-    used = [*quick.seeds, *quick.tuning_seeds, *full.seeds, *full.tuning_seeds]
-    assert len(set(used)) == len(used)

@@ -38,10 +38,3 @@ def test_sequences_are_the_signals_cut_into_steps():
     assert torch.equal(cut.train.x[3].flatten(), data.train.x[3])
     assert torch.equal(cut.train.y, data.train.y[:50])
     assert torch.equal(cut.validation.y, data.validation.y)
-
-
-def test_plans_give_every_final_run_tuning_seeds_of_its_own():
-    for plan in dropout.PLANS.values():
-        assert not set(plan.tuning_seeds) & set(plan.seeds)
-        assert len(plan.seeds) >= 5
-    assert len(dropout.PLANS["full"].seeds) >= 20

@@ -22,8 +22,6 @@ from hpcourse.claims.focal import (
     Plan,
     average_precision,
     build,
-    contrasts,
-    extremes,
     focal_study,
     rare,
     setting,
@@ -118,21 +116,16 @@ def test_runs_equal_torchs_own_optimiser_one_at_a_time(data):
         assert one.final(METRIC) == pytest.approx(100 * expected.item(), abs=0.5)
 
 
-def test_best_and_worst_are_chosen_on_other_seeds():
-    missed = {"a": [0.0, 6.0, 6.0], "b": [5.0, 5.0, 5.0], "c": [7.0, 7.0, 0.0]}
-    assert extremes(missed) == (["c", "a", "a"], ["a", "b", "c"])
-
-
-def test_contrasts_by_hand():
+def test_contrasts_by_hand(outcome_of):
     test = {PAPER: [60.0, 70.0], PLAIN: [65.0, 66.0], "good": [72.0, 71.0], "bad": [40.0, 30.0]}
-    found = contrasts(test, ["good", PLAIN], ["bad", "bad"])
-    assert found == {
-        focal.ZERO: [0.0, 0.0],
+    found = focal.contrasts(outcome_of(test), ["good", PLAIN], ["bad", "bad"])
+    assert {name: contrast.values for name, contrast in found.items()} == {
         focal.MATTERS: [32.0, 36.0],
         focal.NEAR: [MARGIN - 12, MARGIN + 4],
         focal.PAPER_PLAIN: [-5.0, 4.0],
         focal.BEST_PLAIN: [7.0, 0.0],
     }
+    assert set(found[focal.NEAR].arms) == {PAPER, "good", PLAIN}
 
 
 def test_evidence_at_a_tiny_budget(monkeypatch, study):
@@ -155,11 +148,3 @@ def test_a_final_run_and_its_tuning_have_the_same_positive_digit(plan):
     for group, seed in zip(plan.groups, plan.seeds, strict=True):
         digits = {plan.positive(plan.tuning_seeds[position]) for position in group}
         assert digits == {plan.positive(seed)}
-
-
-def test_profiles_use_seeds_of_their_own():
-    quick, full = PLANS["quick"], PLANS["full"]
-    assert len(quick.seeds) >= 5
-    assert len(full.seeds) >= 20
-    used = [*quick.seeds, *quick.tuning_seeds, *full.seeds, *full.tuning_seeds]
-    assert len(set(used)) == len(used)

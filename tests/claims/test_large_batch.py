@@ -5,17 +5,18 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hpcourse.claims import large_batch, run
+from hpcourse.claims.contrasts import NO_DIFFERENCE
 from hpcourse.claims.large_batch import (
     LARGE,
     LENGTHS,
     METRIC,
-    NONE,
-    PLANS,
     SETTINGS,
     SIZES,
     SMALL,
     Plan,
+    arm_name,
     batch_study,
+    contrasts,
     training_steps,
 )
 from hpcourse.data import batches, mnist1d
@@ -26,7 +27,7 @@ TINY = Plan(rates=(0.02, 0.1, 0.5), tuning_size=1, seeds=(0, 1), epochs=1)
 
 
 @pytest.fixture(scope="module")
-def runs():
+def study():
     batch_study.cache_clear()
     yield batch_study(TINY)
     batch_study.cache_clear()
@@ -42,19 +43,19 @@ def test_lengths_are_equal_in_samples_or_in_updates(size):
     assert samples % size == 0  # no batch is smaller than its name
 
 
-def test_all_tuned_arms_have_the_same_budget_and_lengths_as_named(runs):
-    scores = runs.study.tuning.scores
-    assert {len(row) for row in scores.values()} == {len(runs.study.tuning.rates)}
+def test_all_tuned_arms_have_the_same_budget_and_lengths_as_named(study):
+    scores = study.tuning.scores
+    assert {len(row) for row in scores.values()} == {len(study.tuning.rates)}
     assert set(scores) == {str(SMALL)} | {f"{size}, {name}" for size in LARGE for name in LENGTHS}
-    for arm, found in runs.study.runs.items():
-        size, *length = arm.split(", ")
-        steps = training_steps(3200, int(size), *(length or ["equal epochs"]), TINY.epochs)
+    for arm, found in study.runs.items():
+        size, length = (*arm.split(", "), "equal epochs")[:2]
+        steps = training_steps(3200, int(size), length, TINY.epochs)
         assert {one.steps for one in found} == {(steps,)}
 
 
-def test_the_fixed_rate_is_the_one_tuned_for_the_small_batch(runs):
+def test_the_fixed_rate_is_the_one_tuned_for_the_small_batch(study):
     data, size, place = mnist1d().tensors(), LARGE[0], 1
-    rate = runs.study.tuning.best[str(SMALL)][place]
+    rate = study.tuning.best[str(SMALL)][place]
     model = mlp(SIZES, seed=TINY.seeds[place])
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=large_batch.MOMENTUM)
     for x, y in batches(*data.train, batch_size=size, seed=TINY.seeds[place]):
@@ -62,7 +63,7 @@ def test_the_fixed_rate_is_the_one_tuned_for_the_small_batch(runs):
         cross_entropy(model(x), y).backward()
         optimizer.step()
     hits = (model(data.test.x).argmax(dim=1) == data.test.y).double().mean().item()
-    found = runs.of("fixed rate, equal epochs", size)[place]
+    found = study.runs[arm_name("fixed rate, equal epochs", size)][place]
     assert found.final(METRIC) == pytest.approx(100 * hits, abs=0.3)  # three signals of 1,000
 
 
@@ -82,11 +83,11 @@ def test_scores_are_errors_and_accuracies_of_their_parts():
     assert found.final(METRIC) == pytest.approx(test, abs=0.3)
 
 
-def test_evidence_at_a_tiny_budget(monkeypatch, runs):
+def test_evidence_at_a_tiny_budget(monkeypatch, study):
     monkeypatch.setitem(large_batch.PLANS, "quick", TINY)
     evidence = run("large-batch-accuracy")
     assert evidence.seeds == TINY.seeds
-    assert set(evidence.arms) == {NONE, *SETTINGS}
+    assert set(evidence.arms) == {NO_DIFFERENCE, *SETTINGS}
     small = evidence.measures[f"{METRIC}, batch {SMALL}"]
     large = evidence.measures[f"{METRIC}, batch {LARGE[-1]}"]
     assert len({tuple(row) for row in small.values()}) == 1  # the same runs in every setting
@@ -97,21 +98,12 @@ def test_evidence_at_a_tiny_budget(monkeypatch, runs):
     assert sum(fewer[0]) > sum(fewer[1])  # four updates against a hundred
 
 
-def test_a_rate_at_the_edge_is_a_caveat_of_the_settings_that_used_it(runs):
-    class Edge:
-        def caveats(self, arm):
-            return [arm] if arm in (str(SMALL), "800, equal steps") else []
-
-    found = large_batch._caveats(Edge())
-    assert found["fixed rate, equal epochs"] == [str(SMALL)]
-    assert found["tuned rate, equal epochs"] == [str(SMALL)]
-    assert found["fixed rate, equal steps"] == [str(SMALL)]
-    assert found["tuned rate, equal steps"] == [str(SMALL), "800, equal steps"]
-
-
-def test_profiles_use_seeds_of_their_own():
-    quick, full = PLANS["quick"], PLANS["full"]
-    assert len(quick.seeds) >= 5
-    assert len(full.seeds) >= 20
-    used = [*quick.seeds, *quick.tuning_seeds, *full.seeds, *full.tuning_seeds]
-    assert len(set(used)) == len(used)
+def test_the_arms_behind_a_setting_are_those_whose_rates_it_used(outcome_of):
+    small, names = str(SMALL), [arm_name(s, size) for s in SETTINGS for size in (SMALL, *LARGE)]
+    found = contrasts(outcome_of({name: [50.0, 60.0] for name in names}))
+    assert {setting: set(contrast.arms) for setting, contrast in found.items()} == {
+        "fixed rate, equal epochs": {small, "800, equal epochs, fixed rate"},
+        "tuned rate, equal epochs": {small, "800, equal epochs"},
+        "fixed rate, equal steps": {small, "800, equal steps, fixed rate"},
+        "tuned rate, equal steps": {small, "800, equal steps"},
+    }

@@ -9,10 +9,12 @@ from torch.nn.functional import cross_entropy
 
 from hpcourse.claims.study import (
     Budget,
+    capped_outcome,
     classifier_scores,
     seeds_from,
     study_outcome,
     tuned_study,
+    with_rates_of,
 )
 from hpcourse.data import TensorDataset, TensorSplit, batches
 from hpcourse.models import mlp
@@ -88,6 +90,30 @@ def test_an_outcome_tells_of_divergence_and_keeps_the_tuning():
     assert found.curves["s"]["left"][0] == [1.0, None]
     assert found.caveats["left"] == ["1 runs of left diverged and count as chance"]
     assert found.tuning is study.tuning
+
+
+def test_where_chance_is_the_worst_it_is_counted_and_no_caveat(outcome_of):
+    found = capped_outcome(
+        outcome_of({"a": [9.0, 12.0, 1.0]}, settings={"b": 1}, caveats={"a": ["lost"]}), 9.0
+    )
+    assert found.arms == {"a": [9.0, 9.0, 1.0]}
+    assert found.settings == {"b": 1, "runs_at_chance": {"a": 2}}
+    assert found.caveats == {}
+
+
+def test_further_arms_train_at_the_rates_of_another_and_were_not_tuned():
+    asked = []
+    study = tuned_study(ARMS, BUDGET, made_up([]), score="s")
+    found = with_rates_of(study, {"new": (ARMS["left"], "right")}, made_up(asked))
+    ((members, _),) = asked
+    assert [member.seed for member in members] == list(BUDGET.seeds)
+    assert [member.hypers["lr"] for member in members] == list(study.tuning.best["right"])
+    assert found.final("new", "s") == [score(member) for member in members]
+    assert found.final("left", "s") == study.final("left", "s")
+    assert found.seconds >= study.seconds
+    kept = study_outcome(found, ["left", "new"], metric="s", worst=9.0, settings={})
+    assert set(kept.arms) == {"left", "new"}
+    assert set(kept.settings["best_rates"]) == {"left"}
 
 
 def small_data():
