@@ -1,9 +1,14 @@
-"""What every test shares."""
+"""What every test shares; makes `toy` importable by its name."""
+
+import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 import torch
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 mpl.use("Agg")
 

@@ -8,22 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy import CALLS, TOY
 
 from hpcourse import cli
-from hpcourse.claims import Claim, Outcome, describe, learning_rate, load, read_ledger, saddle
+from hpcourse.claims import describe, learning_rate, load, read_ledger, saddle
 from hpcourse.cli import main
-
-CALLS = []
-
-
-def experiment(profile):
-    CALLS.append(profile)
-    return Outcome(
-        seeds=(1, 2, 3),
-        arms={"new": [3.0, 3.5, 4.1], "old": [1.0, 1.4, 2.0]},
-        device="cpu",
-        seconds=0.1,
-    )
 
 
 def broken(profile):
@@ -34,19 +23,6 @@ def interrupted(profile):
     raise KeyboardInterrupt
 
 
-TOY = Claim(
-    id="new-beats-old",
-    statement="New is better than old.",
-    source="a test",
-    claimed=("new",),
-    reference="old",
-    metric="score",
-    unit="points",
-    direction="higher",
-    smallest_effect=1.0,
-    experiment=experiment,
-    page="part/page",
-)
 SECOND = replace(TOY, id="new-beats-old-again")
 
 

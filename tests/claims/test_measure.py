@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from toy import CALLS, TOY, experiment
 
 from hpcourse.claims import (
-    Claim,
     Outcome,
     find,
     is_current,
@@ -18,36 +18,11 @@ from hpcourse.claims import (
 )
 from hpcourse.claims.measure import _result
 
-CALLS = []
-
-
-def experiment(profile):
-    CALLS.append(profile)
-    return Outcome(
-        seeds=(1, 2, 3),
-        arms={"new": [3.0, 3.5, 4.1], "old": [1.0, 1.4, 2.0]},
-        device="cpu",
-        seconds=0.1,
-    )
-
 
 def broken(profile):
     raise ArithmeticError(f"no result at {profile}")
 
 
-TOY = Claim(
-    id="new-beats-old",
-    statement="New is better than old.",
-    source="a test",
-    claimed=("new",),
-    reference="old",
-    metric="score",
-    unit="points",
-    direction="higher",
-    smallest_effect=1.0,
-    experiment=experiment,
-    seeds={"quick": (1, 2, 3), "full": (1, 2, 3)},
-)
 BROKEN = replace(TOY, id="never-ends-well", experiment=broken)
 
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
+from toy import CALLS, TOY, experiment
 
 from hpcourse.claims import (
-    Claim,
-    Outcome,
     evidence_folder,
     judge,
     learning_rate,
@@ -15,32 +14,6 @@ from hpcourse.claims import (
     results_folder,
     run,
     runner,
-)
-
-CALLS = []
-
-
-def experiment(profile):
-    CALLS.append(profile)
-    return Outcome(
-        seeds=(1, 2, 3),
-        arms={"new": [3.0, 3.5, 4.1], "old": [1.0, 1.4, 2.0]},
-        device="cpu",
-        seconds=0.1,
-    )
-
-
-TOY = Claim(
-    id="new-beats-old",
-    statement="New is better than old.",
-    source="a test",
-    claimed=("new",),
-    reference="old",
-    metric="score",
-    unit="points",
-    direction="higher",
-    smallest_effect=1.0,
-    experiment=experiment,
 )
 
 
