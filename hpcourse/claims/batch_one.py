@@ -82,7 +82,6 @@ class Shape:
 
 
 TAME, PLAIN, NORMED = SHAPES = Shape(0.25), Shape(1.0), Shape(1.0, norm=True)
-PROBLEMS = tuple(product(SHAPES, SIZES))
 FIXED = {f"at the rate of 32, {shape}": shape for shape in SHAPES}
 
 
@@ -183,7 +182,7 @@ def batch_study(plan: Plan) -> tuple[Study, dict[str, float]]:
     data = TensorSplit(data.x[: plan.signals], data.y[: plan.signals])
     parts = {shape: with_spread(data, shape.spread) for shape in SHAPES}
     train = partial(_train, parts)
-    arms = {arm_name(shape, size): _members(shape, size, plan) for shape, size in PROBLEMS}
+    arms = {arm_name(*which): _members(*which, plan) for which in product(SHAPES, SIZES)}
     one, many = SIZES
     fixed = {
         name: (arms[arm_name(shape, one)], arm_name(shape, many)) for name, shape in FIXED.items()
