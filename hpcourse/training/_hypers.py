@@ -29,6 +29,14 @@ arguments, to a scalar, a mean over the batch."""
 # Steps for which schedules are evaluated at once.
 TABLE_STEPS = 256
 
+# Where numbers must lie, low <= value < high, as torch.optim and torch's layers want it. Schedules
+# are taken as they are: their authors may want a noisy rate below zero.
+DOMAINS = {
+    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay"), (0.0, math.inf)),
+    **dict.fromkeys(("momentum_decay", "clip_norm", "clip_value"), (0.0, math.inf)),
+    **dict.fromkeys(("beta1", "beta2", "rho", "dropout"), (0.0, 1.0)),
+}
+
 
 def keywords(function: Callable[..., object]) -> set[str]:
     """Names of the keyword-only arguments."""
@@ -71,6 +79,9 @@ def column(name: str, hyper: Hyper, members: int, like: Tensor) -> Iterator[Tens
     for value in each:
         ok = callable(value) or (isinstance(value, Real) and math.isfinite(value))
         require(ok, f"train_many needs finite numbers or schedules for {name}", **{name: hyper})
+        low, high = DOMAINS.get(name, (-math.inf, math.inf))
+        need = f"train_many needs {low:g} <= {name} < {high:g}"
+        require(callable(value) or low <= value < high, need, **{name: hyper})
     require(len(each) == members, f"train_many needs {members} values for {name}", **{name: hyper})
     if any(callable(value) for value in each):
         return _tabulated(each, like)

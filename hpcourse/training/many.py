@@ -76,8 +76,9 @@ def train_many(
 
     Raises:
         TypeError: If nobody takes a hyperparameter, or `update` or `loss_fn` lacks one.
-        ValueError: If a hyperparameter has not one finite value or schedule per member, or the
-            networks are not of one architecture.
+        ValueError: If a hyperparameter has not one finite value or schedule per member, or one
+            outside its domain (a negative rate, a beta of one), or the networks are not of one
+            architecture.
 
     Examples:
         >>> x = torch.linspace(-1, 1, 8).unsqueeze(1)
