@@ -1,4 +1,4 @@
-"""What every test shares; makes `toy` importable by its name."""
+"""What every test shares; makes `toy` and `stacks` importable by their names."""
 
 import sys
 from pathlib import Path
