@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hpcourse._check import require, require_count
 from hpcourse.regularise import Dropout
 
-__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "small_cnn", "small_lstm"]
+__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "seeded", "small_cnn", "small_lstm"]
 
 Place = Literal["input", "output", "hidden", "hidden-once", "memory"]
 """Where a recurrent network drops out; see `small_lstm`."""
@@ -45,7 +45,7 @@ def mlp(
     require(len(sizes) >= 2, "mlp needs an input and an output size", sizes=list(sizes))
     for index, size in enumerate(sizes):
         require_count("mlp", **{f"sizes[{index}]": size})
-    with _seeded(seed):
+    with seeded(seed):
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width_out in pairwise(sizes):
             layers += [nn.Linear(width_in, width_out), activation()]
@@ -91,7 +91,7 @@ def batch_norm_mlp(
     known = dropout in (None, "before", "after", "last")
     need = 'batch_norm_mlp needs dropout "before", "after", "last" or None'
     require(known, need, dropout=dropout)
-    with _seeded(seed):
+    with seeded(seed):
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width_out in pairwise(sizes[:-1]):
             layers += [nn.Linear(width_in, width_out), nn.ReLU()]
@@ -143,7 +143,7 @@ def small_cnn(
     require(
         norm in (None, "batch", "group"), 'small_cnn needs norm "batch", "group" or None', norm=norm
     )
-    with _seeded(seed):
+    with seeded(seed):
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise((channels, *widths)):
             layers += _block(width_in, width_out, norm)
@@ -228,13 +228,21 @@ def small_lstm(
     require_count("small_lstm", inputs=inputs, hidden=hidden, classes=classes)
     known = set(dropout) <= set(get_args(Place))
     require(known, f"small_lstm needs places among {get_args(Place)}", dropout=dropout)
-    with _seeded(seed):
+    with seeded(seed):
         return LSTM(inputs, hidden, classes, dropout, rate)
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw from `seed` on the CPU, so that weights are the same everywhere, and change nothing."""
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` on the CPU, so that weights are the same everywhere, and change nothing.
+
+    Examples:
+        >>> def weight():
+        ...     with seeded(3):
+        ...         return nn.Linear(1, 1).weight
+        >>> torch.equal(weight(), weight())
+        True
+    """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also seed the GPUs, which are not forked here.
         torch.default_generator.manual_seed(seed)

@@ -20,15 +20,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._regularisers import Plan, repeatable_masks
+from hpcourse.claims._compute import repeatable_draws
+from hpcourse.claims._regularisers import Plan
 from hpcourse.claims.registry import Outcome, Profile
-from hpcourse.claims.study import Make, Study, seeds_from, study_outcome, tuned_study
+from hpcourse.claims.study import Make, Study, seeds_from, study_outcome, train_apart, tuned_study
 from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, TensorSplit, mnist1d
 from hpcourse.models import mlp
@@ -150,21 +150,19 @@ def _train(data: TensorDataset, width: int, members: Sequence[Member], _: bool) 
         sizes = (data.train.x.shape[1], *[width] * shape.depth, 10)
         return mlp(sizes, dropout=shape.dropout, seed=seed)
 
-    runs: dict[int, Run] = {}
-    for shape in {cast(Setting, member.shape): None for member in members}:
-        places = [place for place, member in enumerate(members) if member.shape == shape]
+    def train(shape: Setting, group: list[Member]) -> list[Run]:
         part = training_part(data, shape)
-        population = Population(build, [members[place] for place in places])
         measure = partial(_scores, data, part, shape.random_labels)
-        runs |= zip(places, population.train(part, cross_entropy, measure), strict=True)
-    return [runs[place] for place in range(len(members))]
+        return Population(build, group).train(part, cross_entropy, measure)
+
+    return train_apart(members, train)
 
 
 def trained_settings(settings: Mapping[str, Setting], plan: Plan) -> tuple[Study, Outcome]:
     """Tune and train all settings."""
     data = mnist1d().tensors(device())
     arms = {name: _member(setting, plan) for name, setting in settings.items()}
-    with repeatable_masks():
+    with repeatable_draws():
         study = tuned_study(arms, plan, partial(_train, data, plan.width), score=TUNED)
     outcome = study_outcome(
         study,

@@ -1,4 +1,4 @@
-"""What the experiments share: steady arithmetic, and the device in words."""
+"""What the experiments share: steady arithmetic, repeatable draws, the device in words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +23,14 @@ def steady_cpu() -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def repeatable_draws() -> Iterator[None]:
+    """The same dropout masks and noise whenever an experiment is run: torch's global numbers."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 def device_name(device: torch.device) -> str:

@@ -1,11 +1,7 @@
 """What the claims about regularisers and depth share."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-import torch
 
 from hpcourse.claims.study import Budget
 
@@ -24,11 +20,3 @@ class Plan(Budget):
 
     steps: int
     width: int
-
-
-@contextmanager
-def repeatable_masks() -> Iterator[None]:
-    """The same dropout masks whenever an experiment is run: they are torch's global numbers."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield

@@ -54,11 +54,13 @@ from hpcourse.claims.study import (
     capped_outcome,
     seeds_from,
     study_outcome,
+    train_apart,
     tuned_study,
     with_rates_of,
 )
 from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorSplit, mnist1d
+from hpcourse.models import seeded
 from hpcourse.training import Member, Population, Run, Stack, device, evaluate_many
 
 WINDOW, STRIDE, CHANNELS, POSITIONS = 5, 3, 16, 12
@@ -123,8 +125,7 @@ class Signals(nn.Module):
 
     def __init__(self, norm: bool, seed: int) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             self.convolve = nn.Linear(WINDOW, CHANNELS)
             self.normalise = nn.BatchNorm1d(CHANNELS) if norm else nn.Identity()
             self.answer = nn.Linear(CHANNELS * POSITIONS, CLASSES)
@@ -205,13 +206,7 @@ def _members(shape: Shape, size: int, plan: Plan) -> Make:
 def _train(data: Mapping[Shape, TensorSplit], members: Sequence[Member], curves: bool) -> list[Run]:
     """Train the members of each problem on its data."""
     del curves  # batches of 1 and of 32 have no number of steps in common
-    found: dict[int, Run] = {}
-    for shape, part in data.items():
-        places = [i for i, member in enumerate(members) if member.shape == shape]
-        if places:
-            runs = _train_one(shape, part, [members[i] for i in places])
-            found.update(zip(places, runs, strict=True))
-    return [found[i] for i in range(len(members))]
+    return train_apart(members, lambda shape, group: _train_one(shape, data[shape], group))
 
 
 def _train_one(shape: Shape, data: TensorSplit, members: Sequence[Member]) -> list[Run]:

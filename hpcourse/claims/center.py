@@ -51,7 +51,6 @@ from hpcourse.claims.study import (
     Budget,
     Make,
     Study,
-    capped,
     capped_outcome,
     seeds_from,
     study_outcome,
@@ -61,6 +60,7 @@ from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, TensorSplit, batches, mnist1d
 from hpcourse.losses import CenterLoss, cross_entropy
 from hpcourse.models import mlp
+from hpcourse.search import cap
 from hpcourse.training import Member, Population, Run, Stack, accuracy, device, evaluate_many
 
 SIZES = (40, 64, 32, 10)
@@ -224,7 +224,9 @@ def contrasts(outcome: Outcome, best: Sequence[str], worst: Sequence[str]) -> di
 def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     study, level = center_study(plan)
-    best, worst = extremes({arm: capped(study.final(arm, SCORE), CHANCE) for arm in INSIDE})
+    best, worst = extremes(
+        {arm: cap(study.final(arm, SCORE), at=CHANCE).tolist() for arm in INSIDE}
+    )
     weights = {arm_name(d): level * 10.0**d for d in DECADES}
     outcome = study_outcome(
         study,

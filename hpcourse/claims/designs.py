@@ -10,11 +10,10 @@ from functools import cache
 from typing import cast
 
 import numpy as np
-import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._compute import steady_cpu
+from hpcourse.claims._compute import repeatable_draws, steady_cpu
 from hpcourse.claims.study import classifier_scores
 from hpcourse.data import mnist1d
 from hpcourse.models import mlp
@@ -80,8 +79,7 @@ def trained_designs(budget: Budget) -> tuple[Design, ...]:
         for configs, seed in zip(drawn, budget.seeds, strict=True)
         for config in configs
     ]
-    with steady_cpu(), torch.random.fork_rng():
-        torch.manual_seed(0)  # for dropout; all else follows from the seeds
+    with steady_cpu(), repeatable_draws():  # for dropout; all else follows from the seeds
         population = Population(_build, members)
         runs = iter(population.train(data.train, cross_entropy, classifier_scores(data)))
     return tuple(

@@ -26,7 +26,8 @@ from functools import partial
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._regularisers import CHANCE, PAGE, Plan, repeatable_masks
+from hpcourse.claims._compute import repeatable_draws
+from hpcourse.claims._regularisers import CHANCE, PAGE, Plan
 from hpcourse.claims.contrasts import NO_DIFFERENCE, derived_outcome, difference, trained
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
@@ -106,7 +107,7 @@ def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     data = sequences(mnist1d().tensors(device()), SIGNALS)
     arms = {place: _member(place, plan) for place in PLACES}
-    with repeatable_masks():
+    with repeatable_draws():
         study = tuned_study(arms, plan, partial(_train, data, plan.width))
     outcome = study_outcome(
         study,

@@ -47,7 +47,15 @@ from hpcourse.claims.contrasts import (
     trained,
 )
 from hpcourse.claims.registry import Claim, Outcome, Profile
-from hpcourse.claims.study import Budget, Make, Study, seeds_from, study_outcome, tuned_study
+from hpcourse.claims.study import (
+    Budget,
+    Make,
+    Study,
+    seeds_from,
+    study_outcome,
+    train_apart,
+    tuned_study,
+)
 from hpcourse.claims.tuning import log_grid
 from hpcourse.data import TensorDataset, TensorSplit, mnist5k
 from hpcourse.losses import binary_focal_loss
@@ -184,13 +192,7 @@ def _members(gamma: float, alpha: float, steps: int, plan: Plan) -> Make:
 def _train(parts: Sequence[TensorDataset], members: Sequence[Member], curves: bool) -> list[Run]:
     """Train the members of each positive digit on its data."""
     del curves
-    found: dict[int, Run] = {}
-    for digit, data in enumerate(parts):
-        places = [i for i, member in enumerate(members) if member.shape == digit]
-        if places:
-            runs = _train_one(data, [members[i] for i in places])
-            found.update(zip(places, runs, strict=True))
-    return [found[i] for i in range(len(members))]
+    return train_apart(members, lambda digit, group: _train_one(parts[digit], group))
 
 
 def _train_one(data: TensorDataset, members: Sequence[Member]) -> list[Run]:

@@ -48,6 +48,7 @@ from hpcourse.claims.tuning import log_grid
 from hpcourse.data import Dataset, digits, mnist1d
 from hpcourse.models import mlp
 from hpcourse.schedules import cosine_decay
+from hpcourse.search import cap
 from hpcourse.training import UPDATES, Member, Population, Update, device, sgd
 
 BATCH = 32
@@ -137,17 +138,12 @@ def _train(task: Task, plan: Plan) -> dict[str, Losses]:
         runs = population.train(data.train, cross_entropy, classifier_scores(data))
     shape = (len(OPTIMISERS), len(plan.rates), len(plan.seeds))
     validation, test = (
-        capped([run.final(f"{part} loss (nats)") for run in runs]).reshape(shape)
+        cap([run.final(f"{part} loss (nats)") for run in runs], at=CHANCE).reshape(shape)
         for part in ("validation", "test")
     )
     return {
         name: Losses(validation=validation[i], test=test[i]) for i, name in enumerate(OPTIMISERS)
     }
-
-
-def capped(losses: ArrayLike) -> Array:
-    """Losses of at most chance level, which is also what a diverged run counts as."""
-    return np.nan_to_num(np.minimum(losses, CHANCE), nan=CHANCE)
 
 
 def suggested(arm: str) -> tuple[float, float]:

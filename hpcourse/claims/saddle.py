@@ -38,7 +38,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hpcourse.claims._compute import device_name, steady_cpu
+from hpcourse.claims._compute import device_name, repeatable_draws, steady_cpu
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.data import TensorSplit, digits
 from hpcourse.diagnose import CriticalPoint, classify, flat_loss
@@ -240,8 +240,7 @@ def _outcome(profile: Profile) -> Outcome:
 def _losses_by_arm(data: TensorSplit, budget: Budget) -> dict[str, Tensor]:
     """Training loss of each arm, (steps, seeds)."""
     found: dict[str, Tensor] = {}
-    with steady_cpu(), torch.random.fork_rng():
-        torch.manual_seed(0)  # for the noise arm; all else follows from the seeds
+    with steady_cpu(), repeatable_draws():  # for the noise arm; all else follows from the seeds
         for small in (False, True):
             group = {n: a for n, a in arms(budget.steps).items() if a.small_batches == small}
             members = [arm for arm in group.values() for _ in budget.seeds]

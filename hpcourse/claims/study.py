@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -19,6 +20,7 @@ from hpcourse.claims.registry import Outcome, Values
 from hpcourse.claims.tuning import Member as Candidate
 from hpcourse.claims.tuning import Tuning, tune
 from hpcourse.data import TensorDataset
+from hpcourse.search import cap
 from hpcourse.training import Member, Run, Stack, accuracy, device, evaluate_many
 
 Make = Callable[[float, int], Member]
@@ -134,6 +136,25 @@ def _final_runs(
     return {arm: tuple(next(finals) for _ in budget.seeds) for arm in arms}
 
 
+def train_apart(
+    members: Sequence[Member], train: Callable[[Any, list[Member]], list[Run]]
+) -> list[Run]:
+    """Train the members of each shape by themselves, such as those with data of their own.
+
+    Args:
+        members: The trainings, in any order.
+        train: Shape and its members to their runs.
+
+    Returns:
+        The runs in the members' order.
+    """
+    runs: dict[int, Run] = {}
+    for shape in dict.fromkeys(member.shape for member in members):
+        places = [place for place, member in enumerate(members) if member.shape == shape]
+        runs |= zip(places, train(shape, [members[place] for place in places]), strict=True)
+    return [runs[place] for place in range(len(members))]
+
+
 def classifier_scores(data: TensorDataset) -> Callable[[Stack], dict[str, Tensor]]:
     """A measure for `Population.train`: loss (nats) and accuracy (%) on validation and test part.
 
@@ -202,20 +223,10 @@ def capped_outcome(outcome: Outcome, worst: float) -> Outcome:
     To end at chance is then an answer like any other, and no caveat: such runs are counted among
     the settings.
     """
-    arms = {arm: capped(values, worst) for arm, values in outcome.arms.items()}
+    arms = {arm: cap(values, at=worst).tolist() for arm, values in outcome.arms.items()}
     at_chance = {arm: values.count(worst) for arm, values in arms.items()}
     settings = {**outcome.settings, "runs_at_chance": at_chance}
     return replace(outcome, arms=arms, settings=settings, caveats={})
-
-
-def capped(losses: Sequence[float], worst: float) -> list[float]:
-    """Losses of at most `worst`, which is also what a diverged run counts as.
-
-    Examples:
-        >>> capped([0.5, 9.0, math.nan], worst=2.3)
-        [0.5, 2.3, 2.3]
-    """
-    return [min(loss, worst) if math.isfinite(loss) else worst for loss in losses]
 
 
 def tuning_settings(study: Study, arms: Sequence[str]) -> dict[str, object]:

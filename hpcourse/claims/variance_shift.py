@@ -32,7 +32,8 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from hpcourse._check import require, require_finite, require_positive
-from hpcourse.claims._regularisers import CHANCE, PAGE, Plan, repeatable_masks
+from hpcourse.claims._compute import repeatable_draws
+from hpcourse.claims._regularisers import CHANCE, PAGE, Plan
 from hpcourse.claims.contrasts import Derived, derived_outcome
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import (
@@ -198,7 +199,7 @@ def _outcome(profile: Profile) -> Outcome:
     plan = PLANS[profile]
     data = digits().tensors(device())
     arms = {arm: _member(arm, plan) for arm in ARMS}
-    with repeatable_masks():
+    with repeatable_draws():
         study = tuned_study(arms, plan, partial(_train, data, plan.width))
     ratios = [_ratio_name(block) for block in range(BLOCKS)]
     outcome = study_outcome(

@@ -17,7 +17,6 @@ from hpcourse.claims.ranges import (
     PLANS,
     Losses,
     Plan,
-    capped,
     cost,
     good_region,
     inside,
@@ -28,6 +27,7 @@ from hpcourse.claims.ranges import (
 from hpcourse.data import batches, digits
 from hpcourse.models import mlp
 from hpcourse.schedules import cosine_decay
+from hpcourse.search import cap
 
 TINY = Plan(rates=(1e-3, 1e-2, 1e-1), seeds=(0, 1), steps=8)
 TORCH = {
@@ -117,7 +117,7 @@ def test_the_cost_is_measured_on_the_test_part():
 
 
 def test_nothing_counts_as_worse_than_chance():
-    found = capped([1.0, np.nan, np.inf, 1e30])
+    found = cap([1.0, np.nan, np.inf, 1e30], at=CHANCE)
     assert found.tolist() == [1.0, CHANCE, CHANCE, CHANCE]
 
 
