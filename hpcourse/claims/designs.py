@@ -17,19 +17,19 @@ from hpcourse.claims._compute import repeatable_draws, steady_cpu
 from hpcourse.claims.study import classifier_scores
 from hpcourse.data import mnist1d
 from hpcourse.models import mlp
-from hpcourse.search import Axis, Config, Interval, Options
+from hpcourse.search import Choice, Config, Domain, Real
 from hpcourse.training import Member, Population, device
 
 SIGNAL, CLASSES = 40, 10  # inputs and outputs of the network
 
-AXES: Mapping[str, Axis] = {
-    "learning rate": Interval(1e-4, 1.0, log=True),
-    "batch size": Options((32, 128, 512)),
-    "momentum": Interval(0.01, 1.0, log=True),  # of 1 - beta
-    "weight decay": Interval(1e-6, 1e-2, log=True),
-    "dropout": Interval(0.0, 0.5),
-    "width": Options((16, 32, 64)),
-    "depth": Options((1, 2, 3)),
+AXES: Mapping[str, Domain] = {
+    "learning rate": Real(1e-4, 1.0, log=True),
+    "batch size": Choice((32, 128, 512)),
+    "momentum": Real(0.01, 1.0, log=True),  # of 1 - beta
+    "weight decay": Real(1e-6, 1e-2, log=True),
+    "dropout": Real(0.0, 0.5),
+    "width": Choice((16, 32, 64)),
+    "depth": Choice((1, 2, 3)),
 }
 """How each hyperparameter is drawn; momentum by what it forgets, 1 - beta."""
 
@@ -60,11 +60,7 @@ def draw(size: int, seed: int) -> tuple[Config, ...]:
     """
     units = np.random.default_rng(seed).random((size, len(AXES)))
     return tuple(
-        {
-            # Options are counted from 0; an interval is the unit interval.
-            name: axis.decode(u * (axis.levels or 1))
-            for u, (name, axis) in zip(row, AXES.items(), strict=True)
-        }
+        {name: axis.decode(u) for u, (name, axis) in zip(row, AXES.items(), strict=True)}
         for row in units.tolist()
     )
 

@@ -46,7 +46,7 @@ from hpcourse.claims.contrasts import NO_DIFFERENCE
 from hpcourse.claims.designs import AXES, CLASSES, Budget, Design, trained_designs
 from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import seeds_from
-from hpcourse.search import Importance, Interval, cap, config_importance, ranks
+from hpcourse.search import Importance, Real, cap, config_importance, ranks
 from hpcourse.training import device
 
 CHANCE = math.log(CLASSES)  # nats
@@ -96,7 +96,7 @@ def importance(
         rates: Lowest and highest learning rate.
         score: Makes the scores of the losses, which are capped at chance before.
     """
-    axis = Interval(*rates, log=True)
+    axis = Real(*rates, log=True)
     configs, losses = [], []
     for design in designs:
         for config, loss in zip(design.configs, design.losses, strict=True):

@@ -1,6 +1,6 @@
-"""Search for good hyperparameters: the records of a study, and which hyperparameters matter."""
+"""Search for good hyperparameters: spaces, searchers, studies, and which hyperparameters matter."""
 
-from hpcourse.search._axes import Axis, Interval, Options
+from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Real
 from hpcourse.search.importance import (
     Importance,
     Marginal,
@@ -9,6 +9,9 @@ from hpcourse.search.importance import (
     fanova,
     ranks,
 )
+from hpcourse.search.searcher import History, Searcher
+from hpcourse.search.searchers import Random
+from hpcourse.search.space import Axis, Box, List, Space, When
 from hpcourse.search.trial import (
     Batched,
     Config,
@@ -21,15 +24,26 @@ from hpcourse.search.trial import (
 __all__ = [
     "Axis",
     "Batched",
+    "Box",
+    "Choice",
     "Config",
+    "Domain",
+    "Fixed",
+    "History",
     "Importance",
-    "Interval",
+    "Integer",
+    "List",
     "Marginal",
+    "Normal",
     "Objective",
-    "Options",
+    "Random",
+    "Real",
+    "Searcher",
+    "Space",
     "State",
     "Suggestion",
     "Trial",
+    "When",
     "cap",
     "config_importance",
     "fanova",

@@ -27,9 +27,10 @@ from scipy.stats import rankdata
 from sklearn.ensemble import RandomForestRegressor
 
 from hpcourse._check import require, require_count, require_finite
-from hpcourse.search._axes import Axis, encode
+from hpcourse.search._axes import encode
 from hpcourse.search._boxes import Boxes, boxes, main_variance, marginal, pair_variance
 from hpcourse.search._inputs import checked_levels, checked_names, checked_points, checked_values
+from hpcourse.search.domains import Domain
 from hpcourse.search.trial import Config
 
 __all__ = ["Importance", "Marginal", "cap", "config_importance", "fanova", "ranks"]
@@ -152,7 +153,7 @@ def fanova(
 def config_importance(
     configs: Sequence[Config],
     values: ArrayLike,
-    axes: Mapping[str, Axis],
+    axes: Mapping[str, Domain],
     *,
     trees: int = 64,
     leaf_size: int = 1,
@@ -163,7 +164,7 @@ def config_importance(
     Args:
         configs: n configurations; hyperparameters that `axes` does not name are left out.
         values: (n,) finite. For trials that diverged see `cap` and `ranks`.
-        axes: How each hyperparameter was drawn: `Interval` or `Options`.
+        axes: How each hyperparameter was drawn: a domain such as `Real` or `Choice`.
         trees: Number of trees.
         leaf_size: Fewest trials of a leaf.
         seed: Seed of the forest.
@@ -173,8 +174,8 @@ def config_importance(
             as `fanova`.
 
     Examples:
-        >>> from hpcourse.search import Interval, Options
-        >>> axes = {"lr": Interval(1e-4, 1, log=True), "optimizer": Options(("sgd", "adam"))}
+        >>> from hpcourse.search import Real, Choice
+        >>> axes = {"lr": Real(1e-4, 1, log=True), "optimizer": Choice(("sgd", "adam"))}
         >>> configs = [{"lr": 10**-k, "optimizer": o} for k in range(5) for o in ("sgd", "adam")]
         >>> losses = [(k - 2) ** 2 for k in range(5) for _ in range(2)]
         >>> found = config_importance(configs, losses, axes)
@@ -193,9 +194,7 @@ def config_importance(
         seed=seed,
     )
     curves = {
-        name: replace(
-            found.curves[name], values=tuple(axis.decode(u) for u in _places(axis.levels))
-        )
+        name: replace(found.curves[name], values=tuple(axis.decode(u) for u in _units(axis)))
         for name, axis in axes.items()
     }
     return replace(found, curves=curves)
@@ -254,6 +253,12 @@ def _places(levels: int) -> list[float]:
     if levels:
         return [float(code) for code in range(levels)]
     return [(cell + 0.5) / RESOLUTION for cell in range(RESOLUTION)]
+
+
+def _units(axis: Domain) -> list[float]:
+    """The same places on the unit interval."""
+    places = _places(axis.levels)
+    return [float(sum(axis.edges(int(k)))) / 2 for k in places] if axis.levels else places
 
 
 def _curve(trees: Sequence[Boxes], j: int, levels: int, centre: float, scale: float) -> Marginal:

@@ -6,14 +6,14 @@ it arises.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hpcourse._check import is_finite, require, require_count, require_non_negative
 
 __all__ = ["Batched", "Config", "Objective", "State", "Suggestion", "Trial", "check_config"]
 
 Config = Mapping[str, Any]  # JSON values only, see check_config
-State = Literal["running", "done", "failed"]
+State = Literal["running", "done", "failed", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,9 @@ class Trial:
         seed: Seed of everything random inside the evaluation.
         budget: Resource to spend, or None.
         parent: Number of the trial whose checkpoint to continue, or None.
-        state: "running" until it ends; "done" has a finite value, "failed" an error.
-        value: What is minimised; only of a trial that is done.
+        state: "running" until it ends; "done" has a finite value, "failed" an error; "pruned" was
+            stopped early because it did not promise enough, and may have its last value.
+        value: What is minimised.
         seconds: Wall time of the evaluation.
         error: Why the trial failed; only of a failed one.
 
@@ -83,22 +84,24 @@ class Trial:
         """Check every field, and that they fit the state."""
         _check_natural("Trial", number=self.number, seed=self.seed)
         _check_request("Trial", self.config, self.budget, self.parent)
-        known = self.state in ("running", "done", "failed")
-        require(known, "Trial needs state running, done or failed", state=self.state)
+        known = self.state in get_args(State)
+        require(known, f"Trial needs a state of {get_args(State)}", state=self.state)
         require_non_negative("Trial", seconds=self.seconds)
-        if self.state == "done":
-            number = type(self.value) in (int, float) and is_finite(self.value)
-            require(number, "Trial needs a finite value when done", value=self.value)
-        else:
-            unset = self.value is None
-            require(unset, f"Trial needs no value while {self.state}", value=self.value)
+        self._check_value()
         if self.state == "failed":
             told = isinstance(self.error, str) and bool(self.error)
             require(told, "Trial needs an error when failed", error=self.error)
         else:
-            require(
-                self.error is None, f"Trial needs no error while {self.state}", error=self.error
-            )
+            none = self.error is None
+            require(none, f"Trial needs no error while {self.state}", error=self.error)
+
+    def _check_value(self) -> None:
+        if self.state == "done" or (self.state == "pruned" and self.value is not None):
+            number = type(self.value) in (int, float) and is_finite(self.value)
+            require(number, f"Trial needs a finite value when {self.state}", value=self.value)
+        else:
+            unset = self.value is None
+            require(unset, f"Trial needs no value while {self.state}", value=self.value)
 
 
 Objective = Callable[[Trial], float]

@@ -25,7 +25,7 @@ from hpcourse.claims.importance import (
 )
 from hpcourse.data import batches, mnist1d
 from hpcourse.models import mlp
-from hpcourse.search import Options, config_importance
+from hpcourse.search import Choice, config_importance
 from hpcourse.search._axes import encode
 from hpcourse.training import evaluate
 
@@ -36,9 +36,9 @@ CLAIM = CLAIMS[0]
 # Few shapes and large batches: as many programs as there are groups.
 SMALL = {
     **AXES,
-    "batch size": Options((256, 512)),
-    "width": Options((8,)),
-    "depth": Options((1, 2)),
+    "batch size": Choice((256, 512)),
+    "width": Choice((8,)),
+    "depth": Choice((1, 2)),
 }
 
 

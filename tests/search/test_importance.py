@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from hpcourse.search import Interval, Options, cap, config_importance, fanova, ranks
+from hpcourse.search import Choice, Real, cap, config_importance, fanova, ranks
 
 
 def draw(n, dimension, seed=0):
@@ -85,7 +85,7 @@ def test_the_curve_follows_the_function():
 def test_main_effects_agree_with_optuna():
     optuna = pytest.importorskip("optuna", reason="needs the extra `search`")
     ranges = {"a": (-2.0, 3.0), "b": (0.0, 1.0), "c": (5.0, 9.0)}
-    axes = {name: Interval(*ends) for name, ends in ranges.items()}
+    axes = {name: Real(*ends) for name, ends in ranges.items()}
     rng = np.random.default_rng(0)
     configs = [{k: float(rng.uniform(*r)) for k, r in ranges.items()} for _ in range(150)]
     values = [c["a"] ** 2 + 2 * c["b"] + c["a"] * c["b"] + 0.3 * c["c"] for c in configs]
@@ -206,9 +206,9 @@ def test_configurations_give_curves_in_their_own_units():
     ]
     values = [abs(math.log10(c["lr"]) + 2) + 0.5 * (c["batch"] == 32) for c in configs]
     axes = {
-        "lr": Interval(1e-4, 1, log=True),
-        "batch": Options(options),
-        "nesterov": Options((False, True)),
+        "lr": Real(1e-4, 1, log=True),
+        "batch": Choice(options),
+        "nesterov": Choice((False, True)),
     }
     found = config_importance(configs, values, axes, trees=32)
     assert found.order[:2] == ("lr", "batch")
@@ -281,7 +281,7 @@ def test_bad_input_is_named(change, message):
     [
         (
             [{"lr": 2.0}],
-            r"configs\[0\]\['lr'\]: Interval needs a number in \[0.1, 1.0\], got value=2",
+            r"configs\[0\]\['lr'\]: Real needs a number in \[0.1, 1.0\], got value=2",
         ),
         ([{"lr": True}], "got value=True"),
         ([{"lr": 0.5}, {}], r"configs\[1\] needs a value of 'lr', got config={}"),
@@ -289,7 +289,7 @@ def test_bad_input_is_named(change, message):
 )
 def test_bad_configurations_are_named(configs, message):
     with pytest.raises(ValueError, match=message):
-        config_importance(configs, [1.0] * len(configs), {"lr": Interval(0.1, 1.0)})
+        config_importance(configs, [1.0] * len(configs), {"lr": Real(0.1, 1.0)})
 
 
 @pytest.mark.parametrize(

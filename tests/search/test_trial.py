@@ -55,7 +55,7 @@ def test_records_are_frozen_and_travel(record):
         ({"budget": True}, "integer budget >= 1, got budget=True"),
         ({"parent": -2}, "integer parent >= 0, got parent=-2"),
         ({"seconds": -0.1}, "Trial needs seconds >= 0, got seconds=-0.1"),
-        ({"state": "ended"}, "state running, done or failed, got state='ended'"),
+        ({"state": "ended"}, "Trial needs a state of .*, got state='ended'"),
         ({"state": "done"}, "a finite value when done, got value=None"),
         ({"state": "done", "value": math.inf}, "a finite value when done, got value=inf"),
         ({"value": 0.5}, "no value while running, got value=0.5"),
