@@ -1,6 +1,8 @@
 """Search for good hyperparameters: spaces, searchers, studies, and which hyperparameters matter."""
 
+from hpcourse.search._work import Pruned
 from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Real
+from hpcourse.search.driver import minimize
 from hpcourse.search.importance import (
     Importance,
     Marginal,
@@ -11,7 +13,9 @@ from hpcourse.search.importance import (
 )
 from hpcourse.search.searcher import History, Searcher
 from hpcourse.search.searchers import Random
+from hpcourse.search.session import Session
 from hpcourse.search.space import Axis, Box, List, Space, When
+from hpcourse.search.study import Study
 from hpcourse.search.trial import (
     Batched,
     Config,
@@ -36,16 +40,20 @@ __all__ = [
     "Marginal",
     "Normal",
     "Objective",
+    "Pruned",
     "Random",
     "Real",
     "Searcher",
+    "Session",
     "Space",
     "State",
+    "Study",
     "Suggestion",
     "Trial",
     "When",
     "cap",
     "config_importance",
     "fanova",
+    "minimize",
     "ranks",
 ]
