@@ -10,7 +10,7 @@ from numbers import Real
 from hpcourse._check import is_finite
 from hpcourse.search.trial import Batched, Objective, Trial
 
-__all__ = ["Pruned", "evaluate", "failed"]
+__all__ = ["Pruned", "ended", "evaluate", "failed"]
 
 
 class Pruned(Exception):  # noqa: N818  # it is no error
@@ -59,7 +59,7 @@ def evaluate(objective: Objective | Batched, trials: Sequence[Trial]) -> list[Tr
         return [failed(t, traceback.format_exc(), time.perf_counter() - start) for t in trials]
     # The members of a batch ran side by side: each took as long as all.
     seconds = time.perf_counter() - start
-    return [_ended(t, value, seconds) for t, value in zip(trials, values, strict=True)]
+    return [ended(t, value, seconds) for t, value in zip(trials, values, strict=True)]
 
 
 def failed(trial: Trial, error: str, seconds: float = 0.0) -> Trial:
@@ -67,7 +67,7 @@ def failed(trial: Trial, error: str, seconds: float = 0.0) -> Trial:
     return replace(trial, state="failed", error=error, seconds=seconds)
 
 
-def _ended(trial: Trial, value: object, seconds: float) -> Trial:
+def ended(trial: Trial, value: object, seconds: float = 0.0) -> Trial:
     """The trial, done if its objective returned a finite number."""
     number = _number(value)
     if number is None:

@@ -1,20 +1,26 @@
 """`minimize`: run a search to its end."""
 
+import sys
 import time
-from concurrent.futures import Executor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 from tqdm.auto import tqdm
 
-from hpcourse._check import require, require_count
-from hpcourse.search._work import evaluate
+from hpcourse._check import require_count, require_positive
+from hpcourse.search.executors import Crew, LostWorkers, crew
 from hpcourse.search.searcher import Searcher
 from hpcourse.search.session import Session
-from hpcourse.search.study import Study
-from hpcourse.search.trial import Batched, Objective
+from hpcourse.search.storage import Storage
+from hpcourse.search.study import Study, cause
+from hpcourse.search.trial import Batched, Objective, Trial
 
 __all__ = ["minimize"]
+
+SUSPICIOUS = 10
+"""After so many trials that all failed for the same reason, the reason is shown."""
 
 
 def minimize(
@@ -24,30 +30,48 @@ def minimize(
     trials: int,
     executor: Executor | None = None,
     workers: int = 1,
-    storage: Any | str | Path | None = None,
+    storage: Storage | str | Path | None = None,
     seed: int = 0,
     timeout: float | None = None,
     trial_timeout: float | None = None,
     in_order: bool = True,
     progress: bool = True,
 ) -> Study:
-    """Evaluate what a searcher suggests, until `trials` have ended or it has no more.
+    """Evaluate what a searcher suggests, until there are enough trials or it has no more.
+
+    Two axes are independent: how many calls run at a time (`workers`), and how many trials one call
+    scores (`Batched.size`).
+
+    A trial that raises, returns something else than a finite number, runs past `trial_timeout` or
+    takes its worker process down becomes a failed one with its reason, and the search goes on. An
+    objective may raise `Pruned`.
+
+    Ctrl-C stops the workers and returns the study so far, in which what ran is still "running"; a
+    second Ctrl-C raises. Everything that had ended is stored in either case. Calling again with the
+    same `storage` and a fresh searcher resumes: what ended is not run again, what had only started
+    runs anew with the same number, seed and configuration, and `trials` counts all of them.
 
     Args:
         objective: A trial to the value that is minimised.
         searcher: A fresh one.
-        trials: Number of trials in all.
-        executor: Where trials run; None for this process.
-        workers: Number of trials (or batches) at a time.
-        storage: Journal, or path of one.
+        trials: Number of trials in all, failed and pruned ones and those of the storage included.
+        executor: Any ``concurrent.futures.Executor``, which stays open; for Dask
+            ``client.get_executor(pure=False)``. None runs in this process, or, with more than one
+            worker or a `trial_timeout`, in worker processes that are replaced when they die.
+        workers: Number of calls of the objective at a time.
+        storage: The journal, or the path of its SQLite file; None keeps it in memory.
         seed: Seed of the trials' seeds.
-        timeout: Seconds in all after which no trial is started.
-        trial_timeout: Seconds after which a trial is stopped.
-        in_order: Whether results are told in the order of the trials.
-        progress: Whether to show a bar.
+        timeout: Seconds in all, after which no trial is started; those that run are finished.
+        trial_timeout: Seconds after which a call of the objective is stopped.
+        in_order: Whether results are told in the order of the trials, so that one seed gives one
+            search however long each trial takes. Otherwise each is told as it ends, which keeps
+            workers busier where durations differ.
+        progress: Whether to show a bar, in a terminal or notebook, and the first failures' reason.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or the storage is of another search.
+        StorageError: If the storage cannot be read or written.
+        RuntimeError: If no worker can be started or the given executor is broken.
 
     Examples:
         >>> from hpcourse.search import Box, Random, Real
@@ -59,18 +83,113 @@ def minimize(
         (20, True)
     """
     require_count("minimize", trials=trials, workers=workers)
-    missing = executor is None and workers == 1 and storage is None and trial_timeout is None
-    require(missing, "minimize runs in this process only so far", executor=executor)
-    session = Session(searcher, seed=seed)
-    end = None if timeout is None else time.monotonic() + timeout
+    limits = {"timeout": timeout, "trial_timeout": trial_timeout}
+    require_positive("minimize", **{k: v for k, v in limits.items() if v is not None})
+    end = float("inf") if timeout is None else time.monotonic() + timeout
     size = objective.size if isinstance(objective, Batched) else 1
-    with tqdm(total=trials, disable=not progress, unit="trial") as bar:
-        while len(session.study) < trials and (end is None or time.monotonic() < end):
-            room = min(size, trials - len(session.study))
-            batch = [trial for trial in (session.ask() for _ in range(room)) if trial is not None]
-            if not batch:
+    ahead = workers * size if in_order else None
+    with Session(searcher, storage=storage, seed=seed, ahead=ahead) as session:
+        hands = crew(objective, executor, workers, trial_timeout)
+        with _Bar(session, trials, show=progress) as bar:
+            _Run(session, hands, bar, workers, size, trials, end).to_the_end()
+        return session.study
+
+
+@dataclass
+class _Run:
+    """The loop of `minimize`."""
+
+    session: Session
+    hands: Crew
+    bar: "_Bar"
+    workers: int
+    size: int
+    trials: int
+    end: float  # of time.monotonic()
+
+    def to_the_end(self) -> None:
+        running: dict[Future[list[Trial]], list[Trial]] = {}
+        try:
+            while True:
+                while len(running) < self.workers and (batch := self._batch()):
+                    running[self.hands.submit(batch)] = batch
+                if not running:
+                    break
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                self._collect(running, done)
+            self.session.tell_all()
+        except KeyboardInterrupt:
+            self._collect(running, {future for future in running if future.done()})
+        finally:
+            self.hands.stop()
+
+    def _batch(self) -> list[Trial]:
+        """As many trials as one call takes and there are."""
+        batch: list[Trial] = []
+        while len(batch) < self.size and self._more():
+            trial = self.session.ask()
+            if trial is None:
                 break
-            for trial in evaluate(objective, batch):
-                session.tell(trial)
-            bar.update(len(batch))
-    return session.study
+            batch.append(trial)
+        return batch
+
+    def _more(self) -> bool:
+        left = self.session.unfinished or self.session.asked < self.trials
+        return bool(left) and time.monotonic() < self.end
+
+    def _collect(
+        self, running: dict[Future[list[Trial]], list[Trial]], done: set[Future[list[Trial]]]
+    ) -> None:
+        """Store what has ended, in the order of the trials, and submit again what was lost."""
+        for future in sorted(done, key=lambda future: running[future][0].number):
+            batch = running.pop(future)
+            try:
+                outcome = self.hands.outcome(batch, future)
+            except LostWorkers:
+                running[self.hands.submit(batch)] = batch
+                continue
+            for trial in outcome:
+                self.bar.count(self.session.tell(trial))
+
+
+class _Bar:
+    """Progress with the best value so far, where somebody watches."""
+
+    def __init__(self, session: Session, trials: int, *, show: bool) -> None:
+        ended = [trial for trial in session.study.trials if trial.state != "running"]
+        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self._bar = tqdm(
+            total=trials, initial=len(ended), unit="trial", disable=not (show and watched)
+        )
+        self._show, self._ended = show, len(ended)
+        self._best: float | None = None
+        self._causes: set[str] = set()
+        for trial in ended:
+            self._note(trial)
+
+    def count(self, trial: Trial) -> None:
+        """Show that a trial ended."""
+        self._ended += 1
+        self._note(trial)
+        self._bar.update()
+        if self._show and self._ended == SUSPICIOUS and len(self._causes) == 1:
+            (reason,) = self._causes
+            if reason:
+                tqdm.write(f"All of the first {SUSPICIOUS} trials failed: {reason}", sys.stderr)
+
+    def _note(self, trial: Trial) -> None:
+        self._causes.add(cause(trial) if trial.state == "failed" else "")
+        if trial.state == "done" and trial.value is not None:
+            self._best = trial.value if self._best is None else min(self._best, trial.value)
+            self._bar.set_postfix({"best": f"{self._best:.6g}"}, refresh=False)
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()

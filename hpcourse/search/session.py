@@ -1,30 +1,88 @@
-"""A search, asked and told, with its journal."""
+"""A search that is asked and told, and keeps a journal by which it can be resumed."""
 
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
-from hpcourse._check import require
-from hpcourse.search._work import failed
+from hpcourse._check import require, require_count
+from hpcourse.search import _journal
+from hpcourse.search._work import ended, failed
 from hpcourse.search.searcher import Searcher
+from hpcourse.search.storage import Memory, Record, SQLite, Storage
 from hpcourse.search.study import Study
-from hpcourse.search.trial import Trial
+from hpcourse.search.trial import Suggestion, Trial
 
 __all__ = ["Session"]
 
 
 class Session:
-    """Asks a searcher for trials and tells it what became of them.
+    """A searcher with a journal: ask for trials, evaluate them anywhere, tell what they gave.
+
+    A journal that already holds trials is resumed: those that had ended are told to the searcher,
+    those that had started and not ended are the first that `ask` gives, with their number, seed and
+    configuration. `minimize` is a loop around a session.
 
     Args:
         searcher: A fresh one.
+        storage: The journal, or the path of its SQLite file; None keeps it in memory.
         seed: Seed of the trials' seeds.
+        ahead: None tells the searcher of each trial as it ends. A number tells of trials in their
+            order, and gives trial k to a searcher that knows of the trials up to ``k - ahead``: the
+            search is then the same however long each trial takes. So many trials may run at a time.
+
+    Raises:
+        ValueError: If the journal is of another search, naming what differs.
+        StorageError: If the journal cannot be used.
+
+    Examples:
+        >>> from hpcourse.search import Box, Random, Real
+        >>> session = Session(Random(Box({"x": Real(0.0, 1.0)}), seed=0))
+        >>> for _ in range(20):
+        ...     trial = session.ask()
+        ...     _ = session.tell(trial, (trial.config["x"] - 0.3) ** 2)
+        >>> session.study.best.value < 0.01
+        True
     """
 
-    def __init__(self, searcher: Searcher, *, seed: int = 0) -> None:
-        require(type(seed) is int and seed >= 0, "Session needs an integer seed >= 0", seed=seed)
-        self._searcher, self._seed = searcher, seed
+    def __init__(
+        self,
+        searcher: Searcher,
+        *,
+        storage: Storage | str | Path | None = None,
+        seed: int = 0,
+        ahead: int | None = None,
+    ) -> None:
+        require(type(seed) is int and seed >= 0, "A study needs an integer seed >= 0", seed=seed)
+        if ahead is not None:
+            require_count("Session", ahead=ahead)
+        self._searcher, self._seed, self._ahead = searcher, seed, ahead
         self._trials: list[Trial] = []
+        self._told: set[int] = set()
+        self._next = 0  # all trials below are told
+        self._since: list[int] = []  # told since the last suggestion
+        self._again: deque[Trial] = deque()
+        self._own = SQLite(storage) if isinstance(storage, str | Path) else None
+        self._journal: Storage = self._own or Memory()
+        if storage is not None and not isinstance(storage, str | Path):
+            self._journal = storage
+        try:
+            self._resume()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def asked(self) -> int:
+        """Number of trials that were started, before it was resumed and since."""
+        return len(self._trials)
+
+    @property
+    def unfinished(self) -> int:
+        """Number of trials that had started before it was resumed and were not given out again."""
+        return len(self._again)
 
     @property
     def study(self) -> Study:
@@ -32,30 +90,141 @@ class Session:
         return Study(tuple(self._trials))
 
     def ask(self) -> Trial | None:
-        """The next trial, started; None where there is none before more is told."""
-        suggestion = self._searcher.ask()
-        if suggestion is None:
-            return None
+        """The next trial to evaluate.
+
+        None where there is none before another is told; while none runs, the search has ended.
+        """
+        if self._again:
+            return self._again.popleft()
+        while self._ahead is not None and len(self._trials) - len(self._told) >= self._ahead:
+            if not self._tell_next():
+                return None
+        while (suggestion := self._searcher.ask()) is None:
+            if not self._tell_next():
+                return None
+        trial = self._start(suggestion)
+        self._journal.append(_journal.started(trial, self._since))
+        self._since = []
+        self._trials.append(trial)
+        return trial
+
+    def tell(
+        self,
+        trial: Trial,
+        value: float | None = None,
+        *,
+        error: str | None = None,
+        seconds: float = 0.0,
+    ) -> Trial:
+        """Store what became of a trial, and let the searcher know.
+
+        Args:
+            trial: One that `ask` gave; as it was given with a value or an error, or itself ended.
+            value: What is minimised; one that is not finite makes the trial a failed one.
+            error: Why it failed.
+            seconds: Wall time of the evaluation.
+
+        Returns:
+            The ended trial.
+
+        Raises:
+            ValueError: If the trial was not asked for, has ended before, or does not end here.
+            StorageError: If it cannot be stored; the searcher does not hear of it then.
+        """
+        if error is not None:
+            trial = failed(trial, error, seconds)
+        elif value is not None:
+            trial = ended(trial, value, seconds)
+        over = trial.state != "running"
+        require(over, "tell needs a value, an error or an ended trial", number=trial.number)
+        known = trial.number < len(self._trials) and self._trials[trial.number].state == "running"
+        require(known, "tell needs a trial that was asked for and runs", number=trial.number)
+        self._journal.append(_journal.ended(trial))
+        self._trials[trial.number] = trial
+        if self._ahead is None:
+            self._tell(trial.number)
+        return trial
+
+    def tell_all(self) -> None:
+        """Tell the searcher of all that has ended, in order, though it is not asked any more."""
+        self._tell_rest(trial.number for trial in self._trials if trial.state != "running")
+
+    def close(self) -> None:
+        """Close the journal, if it was opened here."""
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _tell_next(self) -> bool:
+        """Tell the searcher of the oldest trial that it does not know; False if that runs."""
+        while self._next in self._told:
+            self._next += 1
+        oldest = self._next
+        if oldest >= len(self._trials) or self._trials[oldest].state == "running":
+            return False
+        self._tell(oldest)
+        return True
+
+    def _tell(self, number: int) -> None:
+        self._searcher.tell(self._trials[number])
+        self._told.add(number)
+        self._since.append(number)
+
+    def _tell_rest(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number not in self._told:
+                self._tell(number)
+
+    def _start(self, suggestion: Suggestion) -> Trial:
         number = len(self._trials)
-        trial = Trial(
+        return Trial(
             number=number,
             config=suggestion.config,
             seed=trial_seed(self._seed, number),
             budget=suggestion.budget,
             parent=suggestion.parent,
         )
-        self._trials.append(trial)
-        return trial
 
-    def tell(self, trial: Trial, value: float | None = None, *, error: str | None = None) -> Trial:
-        """End a trial with its value, or its error."""
-        if error is not None:
-            trial = failed(trial, error)
-        elif value is not None:
-            trial = replace(trial, state="done", value=float(value))
-        self._trials[trial.number] = trial
-        self._searcher.tell(trial)
-        return trial
+    def _resume(self) -> None:
+        """Bring the searcher to where the journal ends."""
+        now = _journal.header(self._searcher, self._seed)
+        records = list(self._journal)
+        if not records:
+            self._journal.append(now)
+            return
+        _journal.check_header(records[0], now)
+        found = _journal.trials(records)
+        for record in records:
+            if record["kind"] == "started":
+                self._repeat(found, record)
+        self._again.extend(trial for trial in found if trial.state == "running")
+        if self._ahead is None:
+            self._tell_rest(r["number"] for r in records if r["kind"] == "ended")
+
+    def _repeat(self, found: list[Trial], record: Record) -> None:
+        """Ask for a trial of the journal again, knowing what was known then."""
+        for number in record["told"]:
+            self._searcher.tell(found[number])
+            self._told.add(number)
+        suggestion, number = self._searcher.ask(), record["number"]
+        again = None if suggestion is None else _journal.asked(self._start(suggestion))
+        before = _journal.asked(found[number])
+        if again != before:
+            raise ValueError(
+                f"The journal is of another search: its trial {number} is {before}, now the "
+                f"searcher suggests {again}. Resume with the same searcher, space and seeds"
+            )
+        self._trials.append(found[number])
 
 
 def trial_seed(seed: int, number: int) -> int:

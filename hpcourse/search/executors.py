@@ -1,0 +1,197 @@
+"""Where trials run: in this process, in worker processes of our own, or on a given executor.
+
+All three take a batch of trials and give a future of the ended ones. What goes wrong on the way (a
+worker that hangs, dies, or cannot be reached) is turned into failed trials here, so that a search
+sees ended trials and nothing else.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache, partial
+from typing import Any, Protocol
+
+import cloudpickle
+import pebble
+
+from hpcourse._check import require
+from hpcourse.search._work import evaluate, failed
+from hpcourse.search.trial import Batched, Objective, Trial
+
+__all__ = ["Crew", "LostWorkers", "crew"]
+
+Ended = Future[list[Trial]]
+
+STARTS = 3
+"""How often in a row our workers are started anew before we give up."""
+
+
+class LostWorkers(Exception):  # noqa: N818  # it is handled, and no error
+    """Trials did not run because the workers are gone; they may be submitted again."""
+
+
+class Crew(Protocol):
+    """Workers that evaluate batches of trials."""
+
+    def submit(self, trials: Sequence[Trial]) -> Ended:
+        """Start a batch."""
+        ...
+
+    def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
+        """What became of a batch whose future is done.
+
+        Raises:
+            LostWorkers: If it has to be submitted again.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Stop what runs as far as that is possible, and leave nothing behind."""
+        ...
+
+
+def crew(
+    objective: Objective | Batched,
+    executor: Executor | None,
+    workers: int,
+    trial_timeout: float | None,
+) -> Crew:
+    """The workers that the arguments of `minimize` ask for."""
+    if executor is not None:
+        require(
+            trial_timeout is None,
+            "A trial_timeout needs executor=None: only workers of our own can be stopped",
+            trial_timeout=trial_timeout,
+        )
+        return _Given(objective, executor)
+    if workers == 1 and trial_timeout is None:
+        return _Here(objective)
+    return _Pool(objective, workers, trial_timeout)
+
+
+class _Here:
+    """This process: a trial has ended when `submit` returns."""
+
+    def __init__(self, objective: Objective | Batched) -> None:
+        self._objective = objective
+
+    def submit(self, trials: Sequence[Trial]) -> Ended:
+        future: Ended = Future()
+        future.set_result(evaluate(self._objective, trials))
+        return future
+
+    def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
+        return future.result()
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+class _Given:
+    """Any executor; it is not ours to shut down."""
+
+    def __init__(self, objective: Objective | Batched, executor: Executor) -> None:
+        self._executor = executor
+        # Its processes may not know the module in which the objective was defined.
+        packed = isinstance(executor, ProcessPoolExecutor)
+        self._work = _packed(objective) if packed else partial(evaluate, objective)
+        self._running: set[Ended] = set()
+
+    def submit(self, trials: Sequence[Trial]) -> Ended:
+        try:
+            future = self._executor.submit(self._work, trials)
+        except BrokenExecutor as error:
+            raise RuntimeError(
+                f"The executor is broken ({error}): a worker of it died, and it starts no other. "
+                "All trials that ended are stored. Resume with a new executor, or leave "
+                "executor=None, whose workers are replaced"
+            ) from error
+        self._running.add(future)
+        return future
+
+    def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
+        self._running.discard(future)
+        # An executor has errors of its own, for a worker that died or work that it cannot send.
+        error = future.exception()
+        return future.result() if error is None else _all_failed(trials, error)
+
+    def stop(self) -> None:
+        for future in self._running:
+            future.cancel()
+
+
+class _Pool:
+    """Worker processes of our own: one that hangs or dies costs its trials alone."""
+
+    def __init__(
+        self, objective: Objective | Batched, workers: int, trial_timeout: float | None
+    ) -> None:
+        self._work, self._workers, self._timeout = _packed(objective), workers, trial_timeout
+        self._starts = 0
+        self._pool = self._started()
+
+    def submit(self, trials: Sequence[Trial]) -> Ended:
+        return self._pool.schedule(self._work, args=(trials,), timeout=self._timeout)
+
+    def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            self._restart(error)
+            raise LostWorkers
+        self._starts = 0
+        if error is None:
+            return future.result()
+        if isinstance(error, TimeoutError):
+            reason = f"TimeoutError: it ran past trial_timeout={self._timeout} s and was stopped"
+            return [failed(trial, reason, self._timeout or 0.0) for trial in trials]
+        return _all_failed(trials, error)
+
+    def stop(self) -> None:
+        self._pool.stop()
+        self._pool.join()
+
+    def _started(self) -> pebble.ProcessPool:
+        # Forking a process that has threads, as one with torch or a progress bar has, may deadlock.
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        context.set_forkserver_preload(["hpcourse.search"])
+        return pebble.ProcessPool(max_workers=self._workers, context=context)
+
+    def _restart(self, error: BaseException) -> None:
+        if self._pool.active:
+            return  # another batch of the old pool had this done
+        self._starts += 1
+        self.stop()
+        if self._starts > STARTS:
+            raise RuntimeError(
+                f"The workers end as soon as they start ({error}). In a script, call minimize "
+                'under `if __name__ == "__main__":`'
+            ) from error
+        self._pool = self._started()
+
+
+def _packed(objective: Objective | Batched) -> Any:
+    """Work for another process, functions of notebooks and closures included."""
+    return partial(_unpack_and_evaluate, cloudpickle.dumps(objective))
+
+
+def _unpack_and_evaluate(payload: bytes, trials: Sequence[Trial]) -> list[Trial]:
+    return evaluate(_unpacked(payload), trials)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(payload: bytes) -> Any:
+    return cloudpickle.loads(payload)
+
+
+def _all_failed(trials: Sequence[Trial], error: BaseException) -> list[Trial]:
+    """The trials of a batch that an executor lost, with the reason."""
+    if isinstance(error, pebble.ProcessExpired):
+        code = error.exitcode
+        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        text = f"WorkerDied: its worker process ended with {reason}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return [failed(trial, text) for trial in trials]
