@@ -8,9 +8,20 @@ import numpy as np
 import pytest
 from spaces import FINITE, FINITE_SIZE, SPACES, alike
 
-from hpcourse.search import Random, Trial
+from hpcourse.search import (
+    ASHA,
+    Hyperband,
+    Random,
+    SuccessiveHalving,
+    Trial,
+)
 
-SEARCHERS = {"random": Random}
+SEARCHERS = {
+    "random": Random,
+    "successive halving": SuccessiveHalving,
+    "Hyperband": Hyperband,
+    "ASHA": ASHA,
+}
 """Name to a callable of a space and the keyword argument `seed`."""
 
 
