@@ -49,13 +49,13 @@ class Problem:
 
     def observe(self, config: Config, rng: np.random.Generator) -> float:
         """What an evaluation returns."""
-        value = self.function(config)
+        value = float(self.function(config))
         return value + self.noise * float(rng.normal()) if self.noisy else value
 
     def regret(self, config: Config) -> float:
         """How far the true value of a configuration is above the lowest."""
         # Optima are known to about twelve digits; below them is only rounding.
-        return max(0.0, self.function(config) - self.optimum)
+        return max(0.0, float(self.function(config)) - self.optimum)
 
 
 # --- Analytic functions over a box of numbers
