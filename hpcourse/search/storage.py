@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
+from zlib import crc32
 
 from hpcourse._check import require
 
@@ -21,6 +22,7 @@ Record = Mapping[str, Any]  # JSON values only
 APPLICATION = 0x48504353  # "HPCS" in the file's header says that a database is one of ours
 VERSION = 1
 WAIT = 10.0  # seconds to wait for a reader
+LEFT = "It is left as it is"
 
 
 class StorageError(Exception):
@@ -113,8 +115,10 @@ class SQLite:
         Raises:
             StorageError: If it could not be stored, for example because the disk is full.
         """
+        text = _text(record)
         with _clear_errors(self.path):
-            self._file.execute("INSERT INTO journal (record) VALUES (?)", (_text(record),))
+            insert = "INSERT INTO journal (record, crc32) VALUES (?, ?)"
+            self._file.execute(insert, (text, crc32(text.encode())))
 
     def __iter__(self) -> Iterator[Record]:
         return iter(_records(self._file, self.path))
@@ -188,7 +192,7 @@ def _check_signature(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(16)
         if start and start != b"SQLite format 3\0":
-            raise StorageError(f"{path} is no study: it is not an SQLite file. It is left as it is")
+            raise StorageError(f"{path} is no study: it is not an SQLite file. {LEFT}")
 
 
 def _prepare(file: sqlite3.Connection, path: Path) -> None:
@@ -196,13 +200,16 @@ def _prepare(file: sqlite3.Connection, path: Path) -> None:
     new = _is_new(file, path)
     (damage,) = file.execute("PRAGMA quick_check(1)").fetchone()
     if damage != "ok":
-        raise StorageError(f"{path} is damaged ({damage}). It is left as it is")
+        raise StorageError(f"{path} is damaged ({damage}). {LEFT}")
+    if not new:
+        _records(file, path)
     # Readers see the last complete transaction, and never wait for the writer or hold it up.
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = NORMAL")
     if new:
         file.execute("BEGIN IMMEDIATE")
-        file.execute("CREATE TABLE journal (position INTEGER PRIMARY KEY, record TEXT NOT NULL)")
+        columns = "position INTEGER PRIMARY KEY, record TEXT NOT NULL, crc32 INTEGER NOT NULL"
+        file.execute(f"CREATE TABLE journal ({columns})")
         file.execute(f"PRAGMA application_id = {APPLICATION}")
         file.execute(f"PRAGMA user_version = {VERSION}")
         file.execute("COMMIT")
@@ -216,23 +223,28 @@ def _is_new(file: sqlite3.Connection, path: Path) -> bool:
     if (application, version, tables) == (0, 0, 0):
         return True
     if application != APPLICATION:
-        raise StorageError(f"{path} is an SQLite file of another program. It is left as it is")
-    if version > VERSION:
+        raise StorageError(f"{path} is an SQLite file of another program. {LEFT}")
+    if version != VERSION:
         raise StorageError(
-            f"{path} has format {version}, this version of hpcourse knows up to {VERSION}: "
-            "update hpcourse. The file is left as it is"
+            f"{path} has format {version}, this version of hpcourse knows {VERSION}: "
+            f"update hpcourse. {LEFT}"
         )
     return False
 
 
 def _records(file: sqlite3.Connection, path: Path) -> list[Record]:
-    """All records; none is missing."""
+    """All records; none is missing and none was altered."""
     with _clear_errors(path):
-        rows = file.execute("SELECT position, record FROM journal ORDER BY position").fetchall()
-        records: list[Record] = [json.loads(text) for _, text in rows]
-    if [position for position, _ in rows] != list(range(1, len(rows) + 1)):
-        raise StorageError(f"{path} is damaged: records are missing. It is left as it is")
-    return records
+        query = "SELECT position, record, crc32 FROM journal ORDER BY position"
+        rows = file.execute(query).fetchall()
+    if not all(_is_whole(*row, place) for place, row in enumerate(rows, start=1)):
+        raise StorageError(f"{path} is damaged: records are missing or altered. {LEFT}")
+    return [json.loads(text) for _, text, _ in rows]
+
+
+def _is_whole(position: object, text: object, checksum: object, place: int) -> bool:
+    # A damaged file may give anything.
+    return position == place and isinstance(text, str) and crc32(text.encode()) == checksum
 
 
 @contextmanager
@@ -240,8 +252,8 @@ def _clear_errors(path: Path) -> Iterator[None]:
     """Say what SQLite's errors mean for the study."""
     try:
         yield
-    except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except sqlite3.DatabaseError as error:
         # SQLite reports a limit on a file's size as an input/output error.
         full = "full" in str(error) or "I/O" in str(error)
         what = "cannot be written: the disk is full or failing" if full else "is damaged"
-        raise StorageError(f"{path} {what} ({error}). What it holds is left as it is") from error
+        raise StorageError(f"{path} {what} ({error}). {LEFT}") from error
