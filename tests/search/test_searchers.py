@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,17 +11,32 @@ from spaces import FINITE, FINITE_SIZE, SPACES, alike
 
 from hpcourse.search import (
     ASHA,
+    TPE,
+    Grid,
     Hyperband,
+    Narrowing,
+    PolicyGradient,
+    QLearning,
+    QuasiRandom,
     Random,
+    RefinedGrid,
     SuccessiveHalving,
     Trial,
 )
 
 SEARCHERS = {
     "random": Random,
+    "TPE": TPE,
     "successive halving": SuccessiveHalving,
     "Hyperband": Hyperband,
     "ASHA": ASHA,
+    "grid": partial(Grid, shuffle=True),
+    "refined grid": RefinedGrid,
+    "Sobol": QuasiRandom,
+    "Halton": partial(QuasiRandom, sequence="halton"),
+    "narrowing": Narrowing,
+    "Q-learning": QLearning,
+    "policy gradient": PolicyGradient,
 }
 """Name to a callable of a space and the keyword argument `seed`."""
 

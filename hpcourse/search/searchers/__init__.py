@@ -1,8 +1,45 @@
 """Searchers, one file each; `hpcourse.search` exports them all."""
 
 from hpcourse.search.searchers.asha import ASHA
+from hpcourse.search.searchers.grid import Grid, RefinedGrid
 from hpcourse.search.searchers.halving import SuccessiveHalving
 from hpcourse.search.searchers.hyperband import Hyperband
+from hpcourse.search.searchers.line import (
+    Bisection,
+    GoldenSection,
+    Line,
+    TernarySearch,
+    bisect,
+    golden_section,
+    ternary,
+)
+from hpcourse.search.searchers.manual import Manual
+from hpcourse.search.searchers.narrowing import Narrowing
+from hpcourse.search.searchers.policy_gradient import PolicyGradient
+from hpcourse.search.searchers.qlearning import METAQNN, QLearning
+from hpcourse.search.searchers.quasirandom import QuasiRandom
 from hpcourse.search.searchers.random import Random
+from hpcourse.search.searchers.tpe import TPE
 
-__all__ = ["ASHA", "Hyperband", "Random", "SuccessiveHalving"]
+__all__ = [
+    "ASHA",
+    "METAQNN",
+    "TPE",
+    "Bisection",
+    "GoldenSection",
+    "Grid",
+    "Hyperband",
+    "Line",
+    "Manual",
+    "Narrowing",
+    "PolicyGradient",
+    "QLearning",
+    "QuasiRandom",
+    "Random",
+    "RefinedGrid",
+    "SuccessiveHalving",
+    "TernarySearch",
+    "bisect",
+    "golden_section",
+    "ternary",
+]
