@@ -237,13 +237,13 @@ def _records(file: sqlite3.Connection, path: Path) -> list[Record]:
     with _clear_errors(path):
         query = "SELECT position, record, crc32 FROM journal ORDER BY position"
         rows = file.execute(query).fetchall()
-    if not all(_is_whole(*row, place) for place, row in enumerate(rows, start=1)):
+    if not all(_is_whole(row, place) for place, row in enumerate(rows, start=1)):
         raise StorageError(f"{path} is damaged: records are missing or altered. {LEFT}")
     return [json.loads(text) for _, text, _ in rows]
 
 
-def _is_whole(position: object, text: object, checksum: object, place: int) -> bool:
-    # A damaged file may give anything.
+def _is_whole(row: tuple[object, object, object], place: int) -> bool:
+    position, text, checksum = row  # a damaged file may give anything
     return position == place and isinstance(text, str) and crc32(text.encode()) == checksum
 
 
