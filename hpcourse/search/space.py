@@ -8,22 +8,38 @@ that all points have the same length; it is put to `UNUSED` whenever points are 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse._check import require, require_count
-from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Real
+from hpcourse.search._nodes import (
+    UNUSED,
+    Branch,
+    Condition,
+    Constant,
+    Entries,
+    Leaf,
+    Members,
+    Node,
+    Unit,
+)
+from hpcourse.search.domains import (
+    Choice,
+    Domain,
+    Fixed,
+    Integer,
+    Normal,
+    Parameter,
+    Real,
+    Rounded,
+)
 from hpcourse.search.trial import Config
 
-__all__ = ["Axis", "Box", "List", "Matrix", "Space", "Unit", "When"]
+__all__ = ["UNUSED", "Axis", "Box", "List", "Matrix", "Space", "Unit", "When"]
 
-Unit = NDArray[np.float64]  # (dimension,), in [0, 1]
 Matrix = NDArray[np.float64]  # (points, dimension)
-
-UNUSED = 0.5
-"""Where a coordinate lies that does not count."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,7 @@ class Space(Protocol):
 
 
 @dataclass(frozen=True)
-class When:
+class When(Parameter):
     """A parameter that exists only where another one has one of certain values.
 
     Attributes:
@@ -89,16 +105,17 @@ class When:
 
     name: str
     values: Any
-    parameter: "Parameter"
+    parameter: Parameter
 
 
 @dataclass(frozen=True)
-class List:
-    """A list of parameters, all of one kind.
+class List(Parameter):
+    """A list of parameters, all of one kind or each of its own.
 
     Attributes:
-        item: What each entry is.
-        length: A number of entries, or the name of an integer that comes before in the same box.
+        item: What each entry is; a tuple names the entries one by one.
+        length: A number of entries, or the name of an integer that comes before in the same box;
+            None for a tuple of entries.
 
     Examples:
         >>> box = Box({"layers": Integer(1, 3), "units": List(Choice((16, 32)), "layers")})
@@ -106,14 +123,11 @@ class List:
         {'layers': 2, 'units': [16, 32]}
     """
 
-    item: "Parameter"
-    length: int | str
+    item: Parameter | tuple[Parameter, ...]
+    length: int | str | None = None
 
 
-Parameter = Any  # Real | Integer | Choice | Normal | Fixed | When | List | Box | a Mapping of these
-
-
-class Box:
+class Box(Parameter):
     """A space of named parameters.
 
     Args:
@@ -198,155 +212,27 @@ class _Place:
         return _Place(self.path, (*self.conditions, (axis, codes)), self.axes)
 
 
-class _Node(Protocol):
-    """A parameter that knows its coordinates."""
-
-    def decode(self, u: Unit) -> Any: ...
-
-    def encode(self, value: Any, u: Unit) -> None: ...
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """A parameter of one coordinate."""
-
-    axis: int
-    domain: Domain
-    path: str
-
-    def decode(self, u: Unit) -> Any:
-        return self.domain.decode(float(u[self.axis]))
-
-    def encode(self, value: Any, u: Unit) -> None:
-        try:
-            u[self.axis] = self.domain.encode(value)
-        except ValueError as error:
-            raise ValueError(f"{self.path!r}: {error}") from None
-
-
-@dataclass(frozen=True)
-class _Constant:
-    """A parameter without a choice."""
-
-    value: Any
-    path: str
-
-    def decode(self, u: Unit) -> Any:
-        return self.value
-
-    def encode(self, value: Any, u: Unit) -> None:
-        same = type(value) is type(self.value) and value == self.value
-        require(same, f"{self.path!r}: Fixed needs {self.value!r}", value=value)
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """A choice between parameters."""
-
-    axis: int
-    choice: Domain
-    branches: tuple[_Node, ...]
-    path: str
-
-    def decode(self, u: Unit) -> Any:
-        return self.branches[int(self.choice.codes(u[self.axis]))].decode(u)
-
-    def encode(self, value: Any, u: Unit) -> None:
-        for code, branch in enumerate(self.branches):
-            trial = u.copy()
-            try:
-                branch.encode(value, trial)
-            except ValueError:
-                continue
-            u[:] = trial
-            u[self.axis] = sum(self.choice.edges(code)) / 2
-            return
-        raise ValueError(f"{self.path!r}: no branch of the choice holds {value=}")
-
-
-@dataclass(frozen=True)
-class _Sequence:
-    """A list, as long as an integer says or always the same."""
-
-    items: tuple[_Node, ...]
-    length: _Leaf | None
-    path: str
-
-    def decode(self, u: Unit) -> list[Any]:
-        count = len(self.items) if self.length is None else self.length.decode(u)
-        return [item.decode(u) for item in self.items[:count]]
-
-    def encode(self, value: Any, u: Unit) -> None:
-        count = len(self.items) if self.length is None else self.length.decode(u)
-        fits = isinstance(value, list) and len(value) == count
-        require(fits, f"{self.path!r}: needs a list of {count}", value=value)
-        for item, own in zip(self.items, value, strict=False):
-            item.encode(own, u)
-
-
-@dataclass(frozen=True)
-class _Named:
-    """A box; names whose condition does not hold are left out."""
-
-    members: dict[str, tuple[_Node, "_Condition | None"]]
-    path: str
-
-    def decode(self, u: Unit) -> dict[str, Any]:
-        return {name: node.decode(u) for name, node in self._present(u)}
-
-    def encode(self, value: Any, u: Unit) -> None:
-        where = self.path or "config"
-        require(isinstance(value, Mapping), f"{where} needs a mapping", value=value)
-        # A condition looks at coordinates that come before, which are set by then.
-        present = []
-        for name, node in self._present(u):
-            require(name in value, f"{where} needs a value of {name!r}", config=dict(value))
-            node.encode(value[name], u)
-            present.append(name)
-        for name in value:
-            require(name in present, f"{where} has no {name!r} here", value=value[name])
-
-    def _present(self, u: Unit) -> Iterator[tuple[str, _Node]]:
-        for name, (node, condition) in self.members.items():
-            if condition is None or condition.holds(u):
-                yield name, node
-
-
-@dataclass(frozen=True)
-class _Condition:
-    """Whether a coordinate has one of certain separate values, and itself counts."""
-
-    axis: int
-    domain: Domain
-    codes: frozenset[int]
-    before: "_Condition | None"
-
-    def holds(self, u: Unit) -> bool:
-        outer = self.before is None or self.before.holds(u)
-        return outer and int(self.domain.codes(u[self.axis])) in self.codes
-
-
-def _node(parameter: Parameter, place: _Place, box: Mapping[str, Any]) -> _Node:
+def _node(parameter: Parameter, place: _Place, box: Mapping[str, Any]) -> Node:
     """A parameter as a node; `box` are the earlier members of the box that it stands in."""
     if isinstance(parameter, Box):
         return _box(parameter.parameters, place)
     if isinstance(parameter, Fixed):
-        return _Constant(parameter.value, place.path)
+        return Constant(parameter.value, place.path)
     if isinstance(parameter, List):
         return _list(parameter, place, box)
-    if isinstance(parameter, Choice) and any(map(_is_parameter, parameter.values)):
+    if isinstance(parameter, Choice) and _has_parameters(parameter):
         return _choice(parameter, place, box)
-    if isinstance(parameter, Real | Integer | Normal | Choice):
-        return _Leaf(place.add(parameter), parameter, place.path)
+    if isinstance(parameter, Real | Integer | Normal | Rounded | Choice):
+        return Leaf(place.add(parameter), parameter, place.path)
     raise ValueError(f"Box needs a parameter as {place.path!r}, got {parameter!r}")
 
 
-def _is_parameter(value: object) -> bool:
-    return isinstance(value, Real | Integer | Normal | Choice | Fixed | List | Box)
+def _has_parameters(choice: Choice) -> bool:
+    return any(isinstance(value, Parameter) for value in choice.values)
 
 
-def _box(parameters: Mapping[str, Parameter], place: _Place) -> _Named:
-    members: dict[str, tuple[_Node, _Condition | None]] = {}
+def _box(parameters: Mapping[str, Parameter], place: _Place) -> Members:
+    members: dict[str, tuple[Node, Condition | None]] = {}
     for name, given in parameters.items():
         path = f"{place.path}.{name}" if place.path else name
         require(isinstance(name, str) and bool(name), "Box needs names", name=name)
@@ -355,16 +241,18 @@ def _box(parameters: Mapping[str, Parameter], place: _Place) -> _Named:
             condition = _condition(parameter, path, members, condition)
             inside = inside.under(condition.axis, condition.codes)
             parameter = parameter.parameter
+        for length in _lengths(parameter):  # a list exists only where its length does
+            condition = _both(condition, members.get(length, (None, None))[1])
         members[name] = _node(parameter, inside, members), condition
-    return _Named(members, place.path)
+    return Members(members, place.path)
 
 
 def _condition(
-    when: When, path: str, members: Mapping[str, Any], before: _Condition | None
-) -> _Condition:
+    when: When, path: str, members: Mapping[str, Any], before: Condition | None
+) -> Condition:
     require(when.name in members, f"{path!r} needs a condition on an earlier name", name=when.name)
     node, outer = members[when.name]
-    separate = isinstance(node, _Leaf) and node.domain.levels > 0
+    separate = isinstance(node, Leaf) and node.domain.levels > 0
     require(separate, f"{path!r} needs a condition on separate values", name=when.name)
     values = when.values if isinstance(when.values, tuple) else (when.values,)
     try:
@@ -372,46 +260,65 @@ def _condition(
     except ValueError as error:
         raise ValueError(f"{path!r} depends on {when.name!r}: {error}") from None
     codes = frozenset(int(code) for code in node.domain.codes(places))
-    return _Condition(node.axis, node.domain, codes, _both(outer, before))
+    return Condition(node.axis, node.domain, codes, _both(outer, before))
 
 
-def _both(first: _Condition | None, second: _Condition | None) -> _Condition | None:
+def _both(first: Condition | None, second: Condition | None) -> Condition | None:
     """A condition that holds where two do."""
     if first is None or second is None:
         return first or second
-    return _Condition(first.axis, first.domain, first.codes, _both(first.before, second))
+    return Condition(first.axis, first.domain, first.codes, _both(first.before, second))
 
 
-def _choice(choice: Choice, place: _Place, box: Mapping[str, Any]) -> _Branch:
+def _choice(choice: Choice, place: _Place, box: Mapping[str, Any]) -> Branch:
     # The coordinate holds which branch it is; what the branches are stands in the tree.
     which = Choice(tuple(range(choice.levels)), choice.weights, choice.ordered)
     axis = place.add(which)
     branches = []
     for code, value in enumerate(choice.values):
-        parameter = value if _is_parameter(value) else Fixed(value)
+        parameter = value if isinstance(value, Parameter) else Fixed(value)
         branches.append(_node(parameter, place.under(axis, frozenset({code})), box))
-    return _Branch(axis, which, tuple(branches), place.path)
+    return Branch(axis, which, tuple(branches), place.path)
 
 
-def _list(given: List, place: _Place, box: Mapping[str, Any]) -> _Sequence:
-    length: _Leaf | None = None
-    if isinstance(given.length, str):
-        node = box.get(given.length, (None, None))[0]
-        counts = isinstance(node, _Leaf) and isinstance(node.domain, Integer)
-        require(counts, f"{place.path!r} needs an earlier integer as length", length=given.length)
-        length = node
-        most = node.domain.high
-        require(node.domain.low >= 0, f"{place.path!r} needs a length >= 0", low=node.domain.low)
+def _lengths(parameter: Parameter) -> Iterator[str]:
+    """Names of the lengths on which the lists of a member of a box depend."""
+    if isinstance(parameter, List):
+        if isinstance(parameter.length, str):
+            yield parameter.length
+        inner = parameter.item if isinstance(parameter.item, tuple) else (parameter.item,)
     else:
+        inner = parameter.values if isinstance(parameter, Choice) else ()
+    for part in inner:
+        yield from _lengths(part)
+
+
+def _list(given: List, place: _Place, box: Mapping[str, Any]) -> Entries:
+    length = _length(given.length, place, box) if isinstance(given.length, str) else None
+    if isinstance(given.item, tuple):
+        require(given.length is None, f"List {place.path!r} of a tuple", length=given.length)
+        require(len(given.item) > 0, f"List {place.path!r} needs entries", item=given.item)
+        kinds = given.item
+    elif length is None:
         require_count(f"List {place.path!r}", length=given.length)
-        most = given.length
+        kinds = (given.item,) * cast("int", given.length)
+    else:
+        kinds = (given.item,) * cast("Integer", length.domain).high
     items = []
-    for position in range(most):
+    for position, kind in enumerate(kinds):
         inside = place.inside(f"{place.path}[{position}]")
         if length is not None:
             inside = inside.under(length.axis, _longer(length.domain, position))
-        items.append(_node(given.item, inside, box))
-    return _Sequence(tuple(items), length, place.path)
+        items.append(_node(kind, inside, box))
+    return Entries(tuple(items), length, place.path)
+
+
+def _length(name: str, place: _Place, box: Mapping[str, Any]) -> Leaf:
+    node = box.get(name, (None, None))[0]
+    if not (isinstance(node, Leaf) and isinstance(node.domain, Integer)):
+        raise ValueError(f"{place.path!r} needs an earlier integer as length, got length={name!r}")
+    require(node.domain.low >= 0, f"{place.path!r} needs a length >= 0", low=node.domain.low)
+    return node
 
 
 def _longer(domain: Domain, position: int) -> frozenset[int]:
@@ -426,8 +333,10 @@ def active(axes: Sequence[Axis], points: Matrix) -> NDArray[np.bool_]:
     counts = np.ones(points.shape, dtype=bool)
     for column, axis in enumerate(axes):
         for other, codes in axis.conditions:
+            holds = np.zeros(axes[other].domain.levels, dtype=bool)
+            holds[list(codes)] = True
             found = axes[other].domain.codes(points[:, other])
-            counts[:, column] &= counts[:, other] & np.isin(found, list(codes))
+            counts[:, column] &= counts[:, other] & holds[found]
     return counts
 
 

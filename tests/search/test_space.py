@@ -47,6 +47,64 @@ def test_a_uniform_draw_is_a_draw_of_the_prior(domain, draws):
         assert np.mean([v == value for v in values]) == pytest.approx(share, abs=1e-3)
 
 
+DEEP = Box(
+    {
+        "kind": Choice(("a", "b", "c")),
+        "size": When("kind", ("a", "b"), Integer(1, 3)),
+        "scale": When("size", (2, 3), When("kind", "b", Real(1, 2))),
+        "parts": List(Real(0, 1), "size"),
+        "net": Choice(
+            (
+                List(
+                    Box({"act": Choice(("relu", "elu")), "alpha": When("act", "elu", Real(0, 1))}),
+                    2,
+                ),
+                List((Integer(1, 4), Fixed("x"), Choice((0.1, List(Real(0, 1), 1))))),
+                "none",
+            )
+        ),
+    }
+)
+
+
+@given(st.lists(st.floats(0, 1), min_size=DEEP.dimension, max_size=DEEP.dimension))
+def test_conditions_two_deep_and_lists_within_choices(u):
+    config = DEEP.decode(np.array(u))
+    assert ("size" in config) == (config["kind"] in ("a", "b"))
+    assert ("scale" in config) == (config["kind"] == "b" and config["size"] > 1)
+    assert len(config.get("parts", [])) == config.get("size", 0)
+    net = config["net"]
+    if isinstance(net, list) and isinstance(net[0], dict):
+        assert [("alpha" in layer) == (layer["act"] == "elu") for layer in net] == [True, True]
+    elif isinstance(net, list):
+        assert net[1] == "x"
+        assert net[2] == 0.1 or len(net[2]) == 1
+    point = DEEP.encode(config)
+    assert alike(DEEP.decode(point), config)
+    np.testing.assert_allclose(canonical(DEEP.axes, np.array([u]))[0], point, atol=1e-9)
+
+
+def test_what_counts_is_what_stands_in_the_configuration():
+    names = [axis.name for axis in DEEP.axes]
+    point = DEEP.encode({"kind": "a", "size": 2, "parts": [0.1, 0.2], "net": "none"})
+    counts = active(DEEP.axes, point[None])[0]
+    assert {name for name, on in zip(names, counts, strict=True) if on} == {
+        *("kind", "size", "parts[0]", "parts[1]", "net")
+    }
+
+
+def test_a_fixed_value_may_be_changed_by_its_user():
+    box = Box({"betas": Fixed([0.9, 0.99]), "x": Real(0, 1)})
+    box.decode(np.array([0.5]))["betas"].append(1)
+    assert box.decode(np.array([0.5]))["betas"] == [0.9, 0.99]
+
+
+def test_a_choice_says_why_each_branch_refuses():
+    box = Box({"head": Choice((Box({"p": Real(0, 1)}), Box({"n": Integer(1, 2)})))})
+    with pytest.raises(ValueError, match=r"'head\.p': Real needs .* got value=2; .* needs a value"):
+        box.encode({"head": {"p": 2}})
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -72,6 +130,14 @@ def test_a_uniform_draw_is_a_draw_of_the_prior(domain, draws):
             "config has no 'x' here, got value=1",
         ),
         (lambda: Box({"e": Fixed(5)}).encode({"e": 6}), "'e': Fixed needs 5, got value=6"),
+        (lambda: Box({"u": List((Real(0, 1),), 3)}), "List 'u' of a tuple, got length=3"),
+        (lambda: Box({"u": List(())}), "List 'u' needs entries, got item="),
+        (lambda: Box({"u": List(Real(0, 1))}), "List 'u' needs an integer length >= 1"),
+        (lambda: Box({"u": List(3, 2)}), r"Box needs a parameter as 'u\[0\]', got 3"),
+        (
+            lambda: Box({"o": Choice((When("x", 1, Real(0, 1)), 2))}),
+            "Box needs a parameter as 'o', got When",
+        ),
         (lambda: Normal(0.0, -1.0), "Normal needs std > 0, got std=-1.0"),
         (lambda: Integer(3, 1), "Integer needs low <= high, got low=3, high=1"),
     ],
