@@ -11,9 +11,15 @@ from spaces import FINITE, FINITE_SIZE, SPACES, alike
 
 from hpcourse.search import (
     ASHA,
+    BOHB,
+    CMAES,
+    GP,
     TPE,
+    Evolution,
     Grid,
+    HalvingTPE,
     Hyperband,
+    MedianRule,
     Narrowing,
     PolicyGradient,
     QLearning,
@@ -24,12 +30,23 @@ from hpcourse.search import (
     Trial,
 )
 
+
+def median_rule(space, **settings):
+    return MedianRule(Random(space, **settings))
+
+
 SEARCHERS = {
     "random": Random,
+    "CMA-ES": CMAES,
+    "evolution": Evolution,
     "TPE": TPE,
+    "GP": GP,
     "successive halving": SuccessiveHalving,
     "Hyperband": Hyperband,
     "ASHA": ASHA,
+    "BOHB": BOHB,
+    "halving TPE": HalvingTPE,
+    "median rule": median_rule,
     "grid": partial(Grid, shuffle=True),
     "refined grid": RefinedGrid,
     "Sobol": QuasiRandom,

@@ -1,8 +1,13 @@
 """Searchers, one file each; `hpcourse.search` exports them all."""
 
 from hpcourse.search.searchers.asha import ASHA
+from hpcourse.search.searchers.bohb import BOHB
+from hpcourse.search.searchers.cmaes import CMAES
+from hpcourse.search.searchers.evolution import Evolution
+from hpcourse.search.searchers.gp import GP
 from hpcourse.search.searchers.grid import Grid, RefinedGrid
 from hpcourse.search.searchers.halving import SuccessiveHalving
+from hpcourse.search.searchers.halving_tpe import HalvingTPE
 from hpcourse.search.searchers.hyperband import Hyperband
 from hpcourse.search.searchers.line import (
     Bisection,
@@ -14,6 +19,7 @@ from hpcourse.search.searchers.line import (
     ternary,
 )
 from hpcourse.search.searchers.manual import Manual
+from hpcourse.search.searchers.median import MedianRule
 from hpcourse.search.searchers.narrowing import Narrowing
 from hpcourse.search.searchers.policy_gradient import PolicyGradient
 from hpcourse.search.searchers.qlearning import METAQNN, QLearning
@@ -23,14 +29,20 @@ from hpcourse.search.searchers.tpe import TPE
 
 __all__ = [
     "ASHA",
+    "BOHB",
+    "CMAES",
+    "GP",
     "METAQNN",
     "TPE",
     "Bisection",
+    "Evolution",
     "GoldenSection",
     "Grid",
+    "HalvingTPE",
     "Hyperband",
     "Line",
     "Manual",
+    "MedianRule",
     "Narrowing",
     "PolicyGradient",
     "QLearning",
