@@ -4,6 +4,7 @@ A rung is a budget at which configurations are compared. Those that are best the
 rung: a trial of its own, which continues the checkpoint of its parent.
 """
 
+from bisect import insort
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -164,42 +165,64 @@ class Brackets:
 class Ladder:
     """Asynchronous halving: rungs that are never full, from which the best go on at any time.
 
+    A trial that was never asked for is compared with the others of its budget, those without a
+    budget at the highest rung, but does not go on: whether its checkpoint exists is not known.
+
     Args:
         history: Where everything is noted.
         budgets: Budgets of the rungs, ascending.
         eta: One of so many trials of a rung goes on.
+
+    Attributes:
+        rungs: Value and number of the ended trials by budget, ascending; a foreign one has a number
+            below zero.
+        passed: Numbers of the trials that were continued by one that has ended.
     """
 
     def __init__(self, history: History, budgets: Sequence[int], eta: int) -> None:
         self.history, self.budgets, self.eta = history, tuple(budgets), eta
-        self.values: dict[int, dict[int, float]] = {budget: {} for budget in self.budgets}
+        self.rungs: dict[int, list[tuple[float, int]]] = {budget: [] for budget in self.budgets}
+        self.passed: set[int] = set()
         self._promoted: set[int] = set()
         self._points: dict[int, Unit] = {}
+
+    def point(self, number: int) -> Unit:
+        """Where the configuration of a trial lies."""
+        return self._points[number]
 
     def promote(self) -> Suggestion | None:
         """Continue the best trial that may go on, from the highest rung possible."""
         for budget, above in reversed(list(pairwise(self.budgets))):
-            values = self.values[budget]
-            for number in best(values, len(values) // self.eta):
+            rung = self.rungs[budget]
+            for value, number in rung[: len(rung) // self.eta]:
                 point = self._points[number]
+                can = number >= 0 and number not in self._promoted and value < WORST
                 # In a finite space the configuration may have been trained for as long before.
-                if number not in self._promoted and self.history.is_new(point, above):
+                if can and self.history.is_new(point, above):
                     self._promoted.add(number)
-                    return self.start(point, budget=above, parent=number)
+                    return self._start(point, above, parent=number)
         return None
 
-    def start(
-        self, point: Unit, *, budget: int | None = None, parent: int | None = None
-    ) -> Suggestion:
-        """Start a trial, at the lowest rung unless another is given."""
+    def start(self, point: Unit) -> Suggestion:
+        """Start a new configuration at the lowest rung."""
+        return self._start(point, self.budgets[0])
+
+    def _start(self, point: Unit, budget: int, parent: int | None = None) -> Suggestion:
         number = self.history.asked
-        self._points[number] = point
-        budget = self.budgets[0] if budget is None else budget
-        return self.history.suggest(point, budget=budget, parent=parent)
+        suggestion = self.history.suggest(point, budget=budget, parent=parent)
+        self._points[number] = self.history.pending[number]
+        return suggestion
 
     def tell(self, trial: Trial) -> None:
         """Take note of an ended trial."""
         asked = trial.number in self.history.pending
-        self.history.tell(trial)
-        if asked and trial.number not in self.history.pending and trial.budget is not None:
-            self.values[trial.budget][trial.number] = worth(trial)
+        point = self.history.tell(trial)
+        number = trial.number
+        if not asked or number in self.history.pending:
+            number = -len(self.history.trials)
+            self._points[number] = point
+        elif trial.parent is not None:
+            self.passed.add(trial.parent)
+        budget = self.budgets[-1] if trial.budget is None else trial.budget
+        if budget in self.rungs:
+            insort(self.rungs[budget], (worth(trial), number))
