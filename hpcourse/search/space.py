@@ -158,6 +158,24 @@ class Box(Parameter):
         self._root = _box(self.parameters, _Place("", (), axes))
         self.axes = tuple(axes)
 
+    @classmethod
+    def from_hyperopt(cls, space: object) -> "Box":
+        """The box of a hyperopt space, with its distributions and conditions.
+
+        A configuration has the form in which hyperopt gives it to an objective; what stands alone
+        or in a list at the top is called by its label. Quantised numbers become `Rounded`.
+
+        Args:
+            space: A dict, a list or a single expression of ``hp.choice``, ``hp.uniform``, ...
+
+        Raises:
+            ValueError: Quoting what is no hyperparameter and no JSON value, such as an arithmetic
+                expression or a function, or a label that stands at two places at once.
+        """
+        from hpcourse.search._hyperopt_graph import read  # noqa: PLC0415  # it makes boxes
+
+        return cls(read(space))
+
     def __repr__(self) -> str:
         return f"Box({self.parameters!r})"
 
