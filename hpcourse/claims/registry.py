@@ -37,6 +37,7 @@ MODULES = (
     "regulariser_ranges",
     "saddle",
     "learning_rate",
+    "model_based",
 )
 
 
