@@ -54,9 +54,9 @@ class Parzen:
         self.counts = active(axes, points)
         levels = np.array([axis.domain.levels for axis in axes])
         ordered = np.array([axis.domain.ordered for axis in axes], dtype=bool)
-        self._smooth = np.flatnonzero(levels == 0)
-        self._ordered = np.flatnonzero((levels > 0) & ordered)
-        self._named = np.flatnonzero((levels > 0) & ~ordered)
+        self._smooth = np.flatnonzero(levels == 0).tolist()
+        self._ordered = np.flatnonzero((levels > 0) & ordered).tolist()
+        self._named = np.flatnonzero((levels > 0) & ~ordered).tolist()
         self._below = ndtr(-points / self.spread)
         self._mass = ndtr((1 - points) / self.spread) - self._below
 
