@@ -20,6 +20,8 @@ from hpcourse.interop import hyperas as layer
 from hpcourse.interop.hyperopt import suggest_with
 from hpcourse.search import Random
 
+ensemble = sys.modules["hyperas.ensemble"]
+choice, uniform = layer.distributions.choice, layer.distributions.uniform
 PROGRAM = Path(__file__).parent / "programs" / "hyperas_digits.py"
 
 
