@@ -5,8 +5,9 @@ worker that hangs, dies, or cannot be reached) is turned into failed trials here
 sees ended trials and nothing else.
 """
 
-import multiprocessing
 import signal
+import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +22,15 @@ from hpcourse.search._work import evaluate, failed
 from hpcourse.search.trial import Batched, Objective, Trial
 
 __all__ = ["Crew", "LostWorkers", "crew"]
+
+# A server of its own forks the workers quickly. Forking this process instead may deadlock, for it
+# has threads once torch or a progress bar is in use.
+if sys.platform == "win32":
+    from multiprocessing.context import SpawnContext as Context
+    from multiprocessing.context import SpawnProcess as Process
+else:
+    from multiprocessing.context import ForkServerContext as Context
+    from multiprocessing.context import ForkServerProcess as Process
 
 Ended = Future[list[Trial]]
 
@@ -122,6 +132,40 @@ class _Given:
             future.cancel()
 
 
+class _Worker(Process):
+    """A process that does not run the user's script again when it starts.
+
+    The standard library has each process import the main script, for functions that were defined
+    there. Ours travel by value, so that a script needs no guard and what it imports is not imported
+    once more by each worker.
+    """
+
+    _one = threading.Lock()
+
+    def start(self) -> None:
+        main = vars(sys.modules["__main__"])
+        with self._one:
+            shown: dict[str, Any] = {
+                name: main[name] for name in ("__spec__", "__file__") if name in main
+            }
+            main["__spec__"] = main["__file__"] = None
+            try:
+                super().start()
+            finally:
+                del main["__spec__"], main["__file__"]
+                main.update(shown)
+
+
+class _Start(Context):
+    """How our workers start."""
+
+    Process = _Worker
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_forkserver_preload(["hpcourse.search"])
+
+
 class _Pool:
     """Worker processes of our own: one that hangs or dies costs its trials alone."""
 
@@ -153,11 +197,7 @@ class _Pool:
         self._pool.join()
 
     def _started(self) -> pebble.ProcessPool:
-        # Forking a process that has threads, as one with torch or a progress bar has, may deadlock.
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        context.set_forkserver_preload(["hpcourse.search"])
-        return pebble.ProcessPool(max_workers=self._workers, context=context)
+        return pebble.ProcessPool(max_workers=self._workers, context=_Start())
 
     def _restart(self, error: BaseException) -> None:
         if self._pool.active:
@@ -166,8 +206,7 @@ class _Pool:
         self.stop()
         if self._starts > STARTS:
             raise RuntimeError(
-                f"The workers end as soon as they start ({error}). In a script, call minimize "
-                'under `if __name__ == "__main__":`'
+                f"The workers end as soon as they start ({error}); all that ended is stored"
             ) from error
         self._pool = self._started()
 
