@@ -15,6 +15,7 @@ from hpcourse.search.importance import (
 )
 from hpcourse.search.searcher import History, Searcher
 from hpcourse.search.searchers import (
+    Forest,
     ASHA,
     BOHB,
     CMAES,
@@ -44,6 +45,7 @@ from hpcourse.search.searchers import (
 )
 from hpcourse.search.session import Session
 from hpcourse.search.space import Axis, Box, List, Space, When
+from hpcourse.search.space_file import read_space, space_from, space_to, write_space
 from hpcourse.search.storage import Memory, SQLite, Storage, StorageError
 from hpcourse.search.study import Study
 from hpcourse.search.trial import (
@@ -56,6 +58,7 @@ from hpcourse.search.trial import (
 )
 
 __all__ = [
+    "Forest",
     "ASHA",
     "BOHB",
     "CMAES",
@@ -117,5 +120,9 @@ __all__ = [
     "load_study",
     "minimize",
     "ranks",
+    "read_space",
+    "space_from",
+    "space_to",
     "ternary",
+    "write_space",
 ]
