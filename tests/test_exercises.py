@@ -1,7 +1,7 @@
 """Every check accepts a right answer, and refuses an empty, a wrong and a raising one."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -53,6 +53,17 @@ RIGHT = {
     "check_effective_rate": lambda lr, momentum, steps: lr * (1 - momentum**steps) / (1 - momentum),
     "check_narrowed_range": lambda share, wanted: math.sqrt(
         math.sqrt(wanted * (1 - share) / (share * (1 - wanted)))
+    ),
+    "check_expected_improvement": lambda mean, std, best: (
+        std * math.exp(-(((best - mean) / std) ** 2) / 2) / math.sqrt(2 * math.pi)
+        + (best - mean) * math.erfc((mean - best) / std / math.sqrt(2)) / 2
+    ),
+    "check_posterior_of_one": lambda value, distance: (
+        value * math.exp(-(distance**2) / 2),
+        math.sqrt(-math.expm1(-(distance**2))),
+    ),
+    "check_still_behind": lambda earlier, further: (
+        math.comb(earlier + further - 1, further) / math.comb(earlier + further, further)
     ),
     "check_decay_rate": lambda fraction, steps, decay_steps: fraction ** (decay_steps / steps),
     "check_compounded_decay": lambda lr, k, n: math.prod(
@@ -126,6 +137,12 @@ WRONG = {
     "check_escape_steps": lambda lr, curvature, start, radius: radius / start / lr,
     "check_hessian_vector_product": lambda gradient, point, direction: gradient(direction),
     "check_critical_point": lambda eigenvalues: "minimum" if min(eigenvalues) > 0 else "saddle",
+    "check_expected_improvement": lambda mean, std, best: max(best - mean, 0.0),
+    "check_posterior_of_one": lambda value, distance: (
+        value * math.exp(-(distance**2) / 2),
+        1.0,
+    ),
+    "check_still_behind": lambda earlier, further: further / (earlier + further),
 }
 
 
@@ -210,3 +227,17 @@ def test_a_narrowed_parabola_has_the_wanted_share():
     wide, narrow = np.var(places**2), np.var((factor * places) ** 2)
     rest = wide * (1 - share) / share
     assert narrow / (narrow + rest) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_expected_improvement_is_the_mean_of_what_falls_below():
+    mean, std, best = 0.4, 0.3, 0.2
+    losses = np.random.default_rng(0).normal(mean, std, 400_000)
+    drawn = np.maximum(best - losses, 0).mean()
+    assert RIGHT["check_expected_improvement"](mean, std, best) == pytest.approx(drawn, rel=0.02)
+
+
+@pytest.mark.parametrize(("earlier", "further"), [(1, 2), (3, 2), (2, 4)])
+def test_random_search_is_behind_as_often_as_all_orders_say(earlier, further):
+    orders = list(permutations(range(earlier + further)))
+    behind = sum(min(order[:earlier]) == 0 for order in orders) / len(orders)
+    assert RIGHT["check_still_behind"](earlier, further) == pytest.approx(behind)

@@ -17,8 +17,10 @@ from hpcourse.plots import (
     EffectRow,
     RangeRow,
     plot_arms,
+    plot_density,
     plot_effects,
     plot_paths,
+    plot_posterior,
     plot_range_test,
     plot_ranges,
     plot_schedules,
@@ -82,6 +84,8 @@ CALLS = [
     lambda ax: plot_ranges(RANGES, ax=ax),
     lambda ax: plot_arms({"a": [1.0, 2.0], "b": [2.0, 1.0]}, ax=ax),
     lambda ax: plot_shares({"rate": [40.0, 50.0], "depth": [3.0]}, ax=ax),
+    lambda ax: plot_posterior([0.0, 1.0], [1.0, 2.0], [0.1, 0.2], ax=ax, next_at=0.5),
+    lambda ax: plot_density([0.0, 1.0], {"l": [1.0, 2.0], "g": [2.0, 1.0]}, ax=ax),
 ]
 
 
@@ -370,3 +374,36 @@ def test_shares_that_are_none_are_refused(shares, groups, message, ax):
     with pytest.raises(ValueError, match=message):
         plot_shares(shares, groups=groups, ax=ax)
     assert not ax.patches
+
+
+def test_a_posterior_has_a_band_of_two_deviations_and_its_points(ax):
+    x, mean, std = np.linspace(0, 1, 9), np.arange(9.0), np.linspace(1, 2, 9)
+    plot_posterior(x, mean, std, ax=ax, known=([0.5], [4.0]), truth=mean + 1, next_at=0.25)
+    corners = ax.collections[0].get_paths()[0].vertices
+    for place, low, high in zip(x, mean - 2 * std, mean + 2 * std, strict=True):
+        found = corners[corners[:, 0] == place, 1]
+        assert found.min() == pytest.approx(low)
+        assert found.max() == pytest.approx(high)
+    drawn = lines(ax)
+    np.testing.assert_array_equal(drawn["mean, two std"], np.stack((x, mean), axis=1))
+    np.testing.assert_array_equal(drawn["truth"][:, 1], mean + 1)
+    np.testing.assert_array_equal(drawn["known"], [[0.5, 4.0]])
+    assert set(drawn["next"][:, 0]) == {0.25}
+
+
+def test_a_density_has_a_row_of_ticks_a_curve(ax):
+    x = np.linspace(0, 1, 5)
+    plot_density(x, {"l": x, "g": 1 - x}, ax=ax, points={"l": [0.1], "g": [0.2, 0.3]})
+    np.testing.assert_array_equal(lines(ax)["g"][:, 1], 1 - x)
+    ticks = [line.get_xydata() for line in ax.lines if line.get_marker() == "|"]
+    assert [row[:, 0].tolist() for row in ticks] == [[0.1], [0.2, 0.3]]
+    assert ticks[0][0, 1] < ticks[1][0, 1]
+
+
+def test_surrogates_of_different_lengths_are_refused(ax):
+    with pytest.raises(ValueError, match="one length, got x=2, mean=3"):
+        plot_posterior([0, 1], [0, 1, 2], [1, 1], ax=ax)
+    with pytest.raises(ValueError, match="x for 'l', got size=3"):
+        plot_density([0, 1], {"l": [0, 1, 2]}, ax=ax)
+    with pytest.raises(ValueError, match=r"curve for all points, got without_curve=\['g'\]"):
+        plot_density([0, 1], {"l": [0, 1]}, ax=ax, points={"g": [0.5]})

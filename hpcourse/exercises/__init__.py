@@ -27,6 +27,11 @@ from hpcourse.exercises._overview_regularisation import (
     check_shrinkage,
     check_variance_ratio,
 )
+from hpcourse.exercises._search_bayes import (
+    check_expected_improvement,
+    check_posterior_of_one,
+    check_still_behind,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -49,15 +54,18 @@ __all__ = [
     "check_effective_rate",
     "check_epochs_for_updates",
     "check_escape_steps",
+    "check_expected_improvement",
     "check_focal_factor",
     "check_hessian_vector_product",
     "check_kind",
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
+    "check_posterior_of_one",
     "check_risk_gap",
     "check_shrinkage",
     "check_stable_rate",
+    "check_still_behind",
     "check_triangular",
     "check_variance_ratio",
     "check_variance_shares",

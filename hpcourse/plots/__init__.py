@@ -10,6 +10,7 @@ from hpcourse.plots._claims import EffectRow, plot_arms, plot_effects
 from hpcourse.plots._importance import plot_shares
 from hpcourse.plots._losses import plot_paths, plot_spectrum
 from hpcourse.plots._ranges import RangeRow, plot_ranges
+from hpcourse.plots._surrogates import plot_density, plot_posterior
 from hpcourse.plots._training import RangeCurve, plot_range_test, plot_schedules, plot_training
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "RangeCurve",
     "RangeRow",
     "plot_arms",
+    "plot_density",
     "plot_effects",
     "plot_paths",
+    "plot_posterior",
     "plot_range_test",
     "plot_ranges",
     "plot_schedules",
