@@ -10,7 +10,21 @@ import torch
 from hpcourse import exercises, losses
 from hpcourse.schedules import cosine_decay, join, polynomial_decay, time_decay
 
+
+def in_order_seconds(durations, workers):
+    ends = []
+    for number, duration in enumerate(durations):
+        known = max(0, number - workers + 1)
+        ends.append(max(ends[:known], default=0.0) + duration)
+    return max(ends)
+
+
 RIGHT = {
+    "check_useful_workers": lambda trial_seconds, ask_seconds: math.ceil(
+        (trial_seconds + ask_seconds) / ask_seconds
+    ),
+    "check_results_known": lambda number, workers, size: max(0, number - workers * size + 1),
+    "check_in_order_seconds": in_order_seconds,
     "check_auxiliary_weight": lambda main, auxiliary, decades: math.exp(
         math.log(main) - math.log(auxiliary) + decades * math.log(10)
     ),
@@ -102,6 +116,9 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_useful_workers": lambda trial_seconds, ask_seconds: trial_seconds / ask_seconds,
+    "check_results_known": lambda number, workers, size: number,
+    "check_in_order_seconds": lambda durations, workers: sum(durations) / workers,
     "check_variance_ratio": lambda mean, variance, rate: 1 - rate,
     "check_mlp_parameters": lambda inputs, width, depth, outputs: (
         inputs * width + (depth - 1) * width**2 + width * outputs

@@ -32,6 +32,11 @@ from hpcourse.exercises._search_bayes import (
     check_posterior_of_one,
     check_still_behind,
 )
+from hpcourse.exercises._search_scaling import (
+    check_in_order_seconds,
+    check_results_known,
+    check_useful_workers,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -57,16 +62,19 @@ __all__ = [
     "check_expected_improvement",
     "check_focal_factor",
     "check_hessian_vector_product",
+    "check_in_order_seconds",
     "check_kind",
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
     "check_posterior_of_one",
+    "check_results_known",
     "check_risk_gap",
     "check_shrinkage",
     "check_stable_rate",
     "check_still_behind",
     "check_triangular",
+    "check_useful_workers",
     "check_variance_ratio",
     "check_variance_shares",
     "check_warmup_cosine",

@@ -24,7 +24,7 @@ from hpcourse.search.searchers import Random
 from hpcourse.search.space import Box
 from hpcourse.search.trial import Trial
 
-__all__ = ["Sleeping", "Timing", "measure", "simulate", "speedup_bound"]
+__all__ = ["Sleeping", "Timing", "Valley", "measure", "simulate", "speedup_bound"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,48 @@ class Sleeping:
         """Sleep, and return the trial's ``x``."""
         time.sleep(self.duration(trial))
         return float(trial.config["x"])
+
+
+@dataclass(frozen=True)
+class Valley:
+    """A quadratic valley with its lowest point, of value 0, at a place that the seed draws.
+
+    The axes of the valley are turned against those of the space, and each is twice as steep as
+    the one before.
+
+    Attributes:
+        dimension: Number of hyperparameters, ``x0``, ``x1``, ...
+        seed: Seed of the place and the directions.
+
+    Raises:
+        ValueError: If `dimension` is below one.
+
+    Examples:
+        >>> valley = Valley(2, seed=3)
+        >>> study = minimize(valley, Random(valley.space), trials=200, progress=False)
+        >>> 0 < study.best.value < 0.05
+        True
+    """
+
+    dimension: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_count("Valley", dimension=self.dimension)
+
+    @property
+    def space(self) -> Box:
+        """Every hyperparameter between -1 and 1."""
+        return Box({f"x{k}": Real(-1.0, 1.0) for k in range(self.dimension)})
+
+    def __call__(self, trial: Trial) -> float:
+        """Height at the trial's configuration."""
+        rng = np.random.default_rng(self.seed)
+        place = rng.uniform(-0.6, 0.6, self.dimension)
+        turn = np.linalg.qr(rng.standard_normal((self.dimension, self.dimension)))[0]
+        x = np.array([trial.config[f"x{k}"] for k in range(self.dimension)])
+        return float(2.0 ** np.arange(self.dimension) @ (turn @ (x - place)) ** 2)
 
 
 @dataclass(frozen=True, kw_only=True)
