@@ -23,10 +23,13 @@ FAR = -50.0
 ROUNDS = 4
 """How often numbers and separate values are improved by turns."""
 
+FINALISTS = 2
+"""Number of points, the best ones, that are improved after the first round."""
+
 STEPS = 50
 """Largest number of steps of one gradient ascent."""
 
-GAIN = 1e-3
+GAIN = 1e-2
 """Smallest gain of a round for which there is another one."""
 
 LEVELS = 16
@@ -153,16 +156,18 @@ def _alternatives(domain: Domain, place: float, rng: np.random.Generator) -> Vec
 
 def maximise(acquisition: Acquisition, starts: Matrix, rng: np.random.Generator) -> Matrix:
     """Local maxima from some starts, the best first; numbers and separate values by turns."""
-    points = starts
     separate = any(axis.domain.levels > 1 for axis in acquisition.axes)
-    score = np.full(len(points), -np.inf)
+    points, before = starts.copy(), np.full(len(starts), -np.inf)
+    score = acquisition(points)
+    going = np.arange(len(starts))
     for _ in range(ROUNDS if separate else 1):
-        going = acquisition(points) > score + GAIN
-        if not going.any():
-            break
-        score = np.maximum(score, acquisition(points))
-        points = points.copy()
+        before[going] = score[going]
         points[going] = [ascend(acquisition, point) for point in points[going]]
         if separate:
             points[going] = exchange(acquisition, points[going], rng)
-    return points[np.argsort(-acquisition(points), kind="stable")]
+        score[going] = acquisition(points[going])
+        best = np.argsort(-score, kind="stable")[:FINALISTS]
+        going = best[score[best] > before[best] + GAIN]
+        if not len(going):
+            break
+    return points[np.argsort(-score, kind="stable")]

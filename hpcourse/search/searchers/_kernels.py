@@ -8,6 +8,7 @@ conditional coordinates only where both points have them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -205,15 +206,14 @@ class MixedKernel:
 
     def __call__(self, theta: Vector, a: Matrix, b: Matrix) -> Matrix:
         """Correlations (len(a), len(b)) of two sets of features."""
-        return _product([factor.value for factor in self._factors(theta, a, b)])
+        return _product(self._factors(theta, a, b))
 
     def gradient(self, theta: Vector, a: Matrix, weight: Matrix) -> Vector:
         """Gradient of ``sum(weight * kernel(theta, a, a))``; (parameters,)."""
         factors = self._factors(theta, a, a)
         result = np.zeros(len(theta))
-        for k, (group, factor) in enumerate(zip(self._groups, factors, strict=True)):
-            others = weight * _product([f.value for j, f in enumerate(factors) if j != k])
-            pull = others * factor.by_square
+        for group, factor, others in zip(self._groups, factors, _others(factors), strict=True):
+            pull = weight * others * factor.by_square
             # sum_ij H_ij (f_i - f_j)^2 = 2 (sum_i (H 1)_i f_i^2 - f' H f), a column at a time
             numbers = a[:, group.rows][:, : len(group.owners)]
             spread = 2 * np.sum((pull.sum(1)[:, None] * numbers - pull @ numbers) * numbers, axis=0)
@@ -221,20 +221,19 @@ class MixedKernel:
             sensitivities = np.exp(theta[group.own][: len(group.columns)])
             own[: len(group.columns)] = sensitivities * np.bincount(group.owners, spread)
             if factor.by_shared is not None:
-                own[-1] = np.sum(others * factor.by_shared())
+                own[-1] = np.sum(weight * others * factor.by_shared())
         return result
 
     def slope(self, theta: Vector, a: Matrix, b: Matrix) -> tuple[Vector, Matrix]:
         """Correlations (len(b),) of one row with `b`, and their derivatives by its features."""
         factors = self._factors(theta, a, b)
         result = np.zeros((len(b), a.shape[1]))
-        for k, (group, factor) in enumerate(zip(self._groups, factors, strict=True)):
-            others = _product([f.value for j, f in enumerate(factors) if j != k])
+        for group, factor, others in zip(self._groups, factors, _others(factors), strict=True):
             pull = 2 * np.ravel(others * factor.by_square)
             span = slice(group.rows.start, group.rows.start + len(group.owners))
             sensitivities = np.exp(theta[group.own][group.owners])
             result[:, span] = pull[:, None] * (a[:, span] - b[:, span]) * sensitivities
-        return np.ravel(_product([factor.value for factor in factors])), result
+        return np.ravel(_product(factors)), result
 
     def _factors(self, theta: Vector, a: Matrix, b: Matrix) -> list[_Factor]:
         return [
@@ -276,6 +275,15 @@ def _factor(group: _Group, theta: Vector, a: Matrix, b: Matrix) -> _Factor:
     return _Factor(level + left * value, left * by_square, by_shared)
 
 
-def _product(factors: Sequence[Matrix]) -> Matrix:
-    """Product of any number of factors."""
-    return np.asarray(reduce(np.multiply, factors, np.ones((1, 1))))
+def _product(factors: Sequence[_Factor]) -> Matrix:
+    """The kernel from its factors."""
+    return reduce(np.multiply, [factor.value for factor in factors])
+
+
+def _others(factors: Sequence[_Factor]) -> list[Matrix]:
+    """For each factor the product of all others."""
+    values = [factor.value for factor in factors]
+    one = np.ones((1, 1))
+    before = accumulate(values[:-1], np.multiply, initial=one)
+    after = list(accumulate(values[:0:-1], np.multiply, initial=one))
+    return [left * right for left, right in zip(before, reversed(after), strict=True)]
