@@ -37,7 +37,10 @@ MODULES = (
     "regulariser_ranges",
     "saddle",
     "learning_rate",
+    "grid_random",
+    "line_search",
     "model_based",
+    "space_size",
 )
 
 
