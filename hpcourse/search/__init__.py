@@ -15,7 +15,6 @@ from hpcourse.search.importance import (
 )
 from hpcourse.search.searcher import History, Searcher
 from hpcourse.search.searchers import (
-    Forest,
     ASHA,
     BOHB,
     CMAES,
@@ -24,6 +23,7 @@ from hpcourse.search.searchers import (
     TPE,
     Bisection,
     Evolution,
+    Forest,
     GoldenSection,
     Grid,
     HalvingTPE,
@@ -58,7 +58,6 @@ from hpcourse.search.trial import (
 )
 
 __all__ = [
-    "Forest",
     "ASHA",
     "BOHB",
     "CMAES",
@@ -75,6 +74,7 @@ __all__ = [
     "Domain",
     "Evolution",
     "Fixed",
+    "Forest",
     "GoldenSection",
     "Grid",
     "HalvingTPE",

@@ -16,6 +16,7 @@ from hpcourse.search import (
     GP,
     TPE,
     Evolution,
+    Forest,
     Grid,
     HalvingTPE,
     Hyperband,
@@ -37,6 +38,7 @@ def median_rule(space, **settings):
 
 SEARCHERS = {
     "random": Random,
+    "forest": Forest,
     "CMA-ES": CMAES,
     "evolution": Evolution,
     "TPE": TPE,

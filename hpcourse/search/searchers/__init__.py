@@ -4,6 +4,7 @@ from hpcourse.search.searchers.asha import ASHA
 from hpcourse.search.searchers.bohb import BOHB
 from hpcourse.search.searchers.cmaes import CMAES
 from hpcourse.search.searchers.evolution import Evolution
+from hpcourse.search.searchers.forest import Forest
 from hpcourse.search.searchers.gp import GP
 from hpcourse.search.searchers.grid import Grid, RefinedGrid
 from hpcourse.search.searchers.halving import SuccessiveHalving
@@ -36,6 +37,7 @@ __all__ = [
     "TPE",
     "Bisection",
     "Evolution",
+    "Forest",
     "GoldenSection",
     "Grid",
     "HalvingTPE",
