@@ -20,6 +20,15 @@ def in_order_seconds(durations, workers):
 
 
 RIGHT = {
+    "check_bracket_cost": lambda sizes, budgets: sum(
+        n * (b - a) for n, b, a in zip(sizes, budgets, [0, *budgets], strict=False)
+    ),
+    "check_promotable": lambda losses, promoted, eta: [
+        n
+        for n in sorted(range(len(losses)), key=losses.__getitem__)[: len(losses) // eta]
+        if n not in promoted and math.isfinite(losses[n])
+    ],
+    "check_kept_best": lambda rungs, eta: 1 / eta ** (rungs - 1),
     "check_useful_workers": lambda trial_seconds, ask_seconds: math.ceil(
         (trial_seconds + ask_seconds) / ask_seconds
     ),
@@ -116,6 +125,15 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_bracket_cost": lambda sizes, budgets: sum(
+        n * b for n, b in zip(sizes, budgets, strict=True)
+    ),
+    "check_promotable": lambda losses, promoted, eta: [
+        n
+        for n in sorted(range(len(losses)), key=losses.__getitem__)
+        if n not in promoted and math.isfinite(losses[n])
+    ][: len(losses) // eta],
+    "check_kept_best": lambda rungs, eta: 1 / eta**rungs,
     "check_useful_workers": lambda trial_seconds, ask_seconds: trial_seconds / ask_seconds,
     "check_results_known": lambda number, workers, size: number,
     "check_in_order_seconds": lambda durations, workers: sum(durations) / workers,

@@ -32,6 +32,11 @@ from hpcourse.exercises._search_bayes import (
     check_posterior_of_one,
     check_still_behind,
 )
+from hpcourse.exercises._search_multi_fidelity import (
+    check_bracket_cost,
+    check_kept_best,
+    check_promotable,
+)
 from hpcourse.exercises._search_scaling import (
     check_in_order_seconds,
     check_results_known,
@@ -50,6 +55,7 @@ from hpcourse.exercises._training import (
 
 __all__ = [
     "check_auxiliary_weight",
+    "check_bracket_cost",
     "check_candidates",
     "check_compounded_decay",
     "check_convolution_parameters",
@@ -63,11 +69,13 @@ __all__ = [
     "check_focal_factor",
     "check_hessian_vector_product",
     "check_in_order_seconds",
+    "check_kept_best",
     "check_kind",
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
     "check_posterior_of_one",
+    "check_promotable",
     "check_results_known",
     "check_risk_gap",
     "check_shrinkage",
