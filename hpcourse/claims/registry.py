@@ -40,6 +40,7 @@ MODULES = (
     "grid_random",
     "line_search",
     "model_based",
+    "multi_fidelity",
     "space_size",
 )
 
