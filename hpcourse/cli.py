@@ -1,4 +1,4 @@
-"""The command line ``hpcourse``: list, show and measure the claims of the book."""
+"""The command line ``hpcourse``: measure the book's claims, and tune objectives of your own."""
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ from hpcourse.claims import (
     read_ledger,
     results_folder,
 )
+from hpcourse.search.command import add_arguments
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
@@ -29,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the command's name; those of the process if None.
 
     Returns:
-        The exit status: 0, 1 if a claim could not be measured, 2 for a bad request, 130 if
-        interrupted.
+        The exit status: 0, 1 if a claim could not be measured or no trial was done, 2 for a bad
+        request, 130 if interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hpcourse", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_claims(commands.add_parser("claims", help="list, show and measure the book's claims"))
+    add_arguments(commands.add_parser("tune", help="search for an objective's hyperparameters"))
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from hpcourse.search._journal import load_study
 from hpcourse.search._work import Pruned
+from hpcourse.search.analysis import study_importance
 from hpcourse.search.checkpoints import Checkpoints
 from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Real, Rounded
 from hpcourse.search.driver import minimize
@@ -13,6 +14,7 @@ from hpcourse.search.importance import (
     fanova,
     ranks,
 )
+from hpcourse.search.logbook import changes, logbook
 from hpcourse.search.searcher import History, Searcher
 from hpcourse.search.searchers import (
     ASHA,
@@ -114,15 +116,18 @@ __all__ = [
     "When",
     "bisect",
     "cap",
+    "changes",
     "config_importance",
     "fanova",
     "golden_section",
     "load_study",
+    "logbook",
     "minimize",
     "ranks",
     "read_space",
     "space_from",
     "space_to",
+    "study_importance",
     "ternary",
     "write_space",
 ]
