@@ -5,15 +5,16 @@ name, a domain and conditions, so the two meet there, whatever the space is.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from hpcourse.search import Axis, Space
+from hpcourse._check import require
+from hpcourse.search import Axis, Config, Space
 from hpcourse.search.space import UNUSED, Unit
 
-__all__ = ["code", "counts", "labels", "middle", "values", "walk"]
+__all__ = ["FlatSpace", "code", "counts", "labels", "middle", "values", "walk"]
 
 
 def labels(space: Space) -> tuple[str, ...]:
@@ -67,3 +68,37 @@ def middle(axis: Axis, number: int) -> float:
     """The place of a separate value: the middle of its cell."""
     low, high = axis.domain.edges(number)
     return float(low + high) / 2
+
+
+class FlatSpace:
+    """A space whose configurations are what a peer keeps: one value for each axis that counts.
+
+    Args:
+        axes: Under different names, each after those that it depends on.
+    """
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self.axes = tuple(axes)
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    def decode(self, u: Unit) -> dict[str, Any]:
+        """The values at a point (dimension,), by name."""
+        return values(self, np.asarray(u, float))
+
+    def encode(self, config: Config) -> Unit:
+        """The point (dimension,) of values.
+
+        Raises:
+            ValueError: If a value is missing, or does not belong to its axis.
+        """
+
+        def place(column: int) -> float:
+            axis = self.axes[column]
+            require(axis.name in config, f"no {axis.name!r} in a trial", config=dict(config))
+            return axis.domain.encode(config[axis.name])
+
+        return walk(self, place)

@@ -8,13 +8,11 @@ import numpy as np
 from hyperopt import hp, pyll
 from hyperopt.pyll import scope
 
-from hpcourse._check import require
-from hpcourse.interop._axes import labels, middle, values, walk
+from hpcourse.interop._axes import FlatSpace, labels, middle, walk
 from hpcourse.search import Axis, Choice, Config, Integer, Normal, Real, Space
 from hpcourse.search.domains import Domain
-from hpcourse.search.space import Unit
 
-__all__ = ["LabelSpace", "config_of", "plain", "to_hyperopt"]
+__all__ = ["config_of", "label_space", "plain", "to_hyperopt"]
 
 _Path = tuple[tuple[str, int], ...]  # labels of choices and the number of what was chosen
 
@@ -78,7 +76,7 @@ def config_of(space: Space, drawn: Mapping[int, Any]) -> Config:
     return space.decode(walk(space, place))
 
 
-class LabelSpace:
+def label_space(graph: object) -> FlatSpace:
     """The labels of a graph of hyperopt as a space: a configuration is what hyperopt draws.
 
     Args:
@@ -87,43 +85,20 @@ class LabelSpace:
     Raises:
         ValueError: If a label has a distribution that is none of hyperopt's.
     """
-
-    def __init__(self, graph: object) -> None:
-        found: dict[str, tuple[Any, set[_Path]]] = {}
-        expression = pyll.as_apply(graph)
-        _collect(expression, (), found)
-        indices = {_label(node.inputs()[0]) for node in pyll.dfs(expression) if _is_choice(node)}
-        # All that a parameter depends on is in its paths, so that a parent's are shorter.
-        self.labels = tuple(sorted(found, key=lambda label: max(map(len, found[label][1]))))
-        column = {label: place for place, label in enumerate(self.labels)}
-        domains = [_domain(label, found[label][0], label in indices) for label in self.labels]
-        self.axes = tuple(
+    expression = pyll.as_apply(graph)
+    found: dict[str, tuple[Any, set[_Path]]] = {}
+    _collect(expression, (), found)
+    indices = {_label(node.inputs()[0]) for node in pyll.dfs(expression) if _is_choice(node)}
+    # All that a parameter depends on is in its paths, so that a parent's are shorter.
+    labels = sorted(found, key=lambda label: max(map(len, found[label][1])))
+    column = {label: place for place, label in enumerate(labels)}
+    domains = [_domain(label, found[label][0], label in indices) for label in labels]
+    return FlatSpace(
+        [
             Axis(label, domain, _conditions(found[label][1], column, domains))
-            for label, domain in zip(self.labels, domains, strict=True)
-        )
-
-    @property
-    def dimension(self) -> int:
-        """Number of labels."""
-        return len(self.axes)
-
-    def decode(self, u: Unit) -> dict[str, Any]:
-        """What hyperopt would have drawn at a point (dimension,), by label."""
-        return values(self, np.asarray(u, float))
-
-    def encode(self, config: Config) -> Unit:
-        """The point (dimension,) of what was drawn.
-
-        Raises:
-            ValueError: If a label is missing, or its value belongs to another distribution.
-        """
-
-        def place(column: int) -> float:
-            label = self.labels[column]
-            require(label in config, f"no {label!r} in a trial", config=dict(config))
-            return self.axes[column].domain.encode(plain(config[label]))
-
-        return walk(self, place)
+            for label, domain in zip(labels, domains, strict=True)
+        ]
+    )
 
 
 def plain(value: Any) -> Any:

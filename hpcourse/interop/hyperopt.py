@@ -21,7 +21,7 @@ from hyperopt import (
 from hyperopt.base import miscs_update_idxs_vals, spec_from_misc
 
 from hpcourse._check import require
-from hpcourse.interop._hyperopt_space import LabelSpace, plain, to_hyperopt
+from hpcourse.interop._hyperopt_space import label_space, plain, to_hyperopt
 from hpcourse.search import Config, Searcher, Space, Study, Suggestion, Trial
 
 __all__ = ["HyperoptSearcher", "from_trials", "suggest_with", "to_hyperopt"]
@@ -70,7 +70,7 @@ class _Algo:
     ) -> list[dict[str, Any]]:
         if self._trials is not trials:
             self._trials = trials
-            self._space = LabelSpace(domain.expr)
+            self._space = label_space(domain.expr)
             self._searcher = self._make(
                 self._space, seed=int(seed if self._seed is None else self._seed)
             )

@@ -15,7 +15,7 @@ from hyperopt.pyll.stochastic import sample  # noqa: E402
 from scipy import stats  # noqa: E402
 
 from hpcourse import search  # noqa: E402
-from hpcourse.interop._hyperopt_space import LabelSpace  # noqa: E402
+from hpcourse.interop._hyperopt_space import label_space  # noqa: E402
 from hpcourse.search import (  # noqa: E402
     Box,
     Choice,
@@ -122,12 +122,11 @@ def test_a_graph_draws_from_the_prior_of_the_space(space):
 
 
 def test_the_labels_of_a_graph_are_a_space_of_what_it_draws():
-    labels, trials = LabelSpace(GRAPH), hyperopt.Trials()
+    labels, trials = label_space(GRAPH), hyperopt.Trials()
     fmin(lambda config: 0.0, GRAPH, algo=rand.suggest, max_evals=60, trials=trials)
     for document in trials.trials:
-        drawn = {k: v[0] for k, v in document["misc"]["vals"].items() if v}
-        u = labels.encode(drawn)
-        assert near(labels.decode(u), {k: v.item() for k, v in drawn.items()})
+        drawn = {k: v[0].item() for k, v in document["misc"]["vals"].items() if v}
+        assert near(labels.decode(labels.encode(drawn)), drawn)
     counts = {axis.name: axis.conditions for axis in labels.axes}
     place = {axis.name: number for number, axis in enumerate(labels.axes)}
     assert counts["model"] == ()
@@ -147,7 +146,7 @@ def test_fmin_with_a_searcher_is_that_search(make):
         return loss(config)
 
     fmin(objective, GRAPH, algo=suggest_with(make, seed=4), max_evals=25, trials=trials)
-    labels = LabelSpace(GRAPH)
+    labels = label_space(GRAPH)
     own = minimize(
         lambda trial: loss(space_eval(GRAPH, trial.config)),
         make(labels, seed=4),
@@ -219,9 +218,9 @@ def test_a_used_up_space_ends_the_search():
 
 
 def test_a_choice_is_no_integer():
-    kinds = {axis.name: type(axis.domain).__name__ for axis in LabelSpace(GRAPH).axes}
+    kinds = {axis.name: type(axis.domain).__name__ for axis in label_space(GRAPH).axes}
     assert (kinds["drop"], kinds["seed"]) == ("Choice", "Integer")
-    (axis,) = LabelSpace({"a": hp.choice("a", [8, 16])}).axes
+    (axis,) = label_space({"a": hp.choice("a", [8, 16])}).axes
     assert isinstance(axis.domain, Choice)
 
 
@@ -233,7 +232,7 @@ def test_budgets_and_unknown_distributions_are_refused():
     with pytest.raises(ValueError, match="a searcher without budgets, got suggestion"):
         fmin(loss, GRAPH, algo=suggest_with(Halving), max_evals=1)
     with pytest.raises(ValueError, match="no 'C' in a trial"):
-        LabelSpace(GRAPH).encode({"model": 0})
+        label_space(GRAPH).encode({"model": 0})
     with pytest.raises(ValueError, match="seed >= 0, got seed=-1"):
         HyperoptSearcher(MIXED, seed=-1)
 
