@@ -10,6 +10,14 @@ from hpcourse.plots._claims import EffectRow, plot_arms, plot_effects
 from hpcourse.plots._importance import plot_shares
 from hpcourse.plots._losses import plot_paths, plot_spectrum
 from hpcourse.plots._ranges import RangeRow, plot_ranges
+from hpcourse.plots._search import (
+    plot_best_so_far,
+    plot_contour,
+    plot_importance,
+    plot_parallel,
+    plot_ranks,
+    plot_slice,
+)
 from hpcourse.plots._surrogates import plot_density, plot_posterior
 from hpcourse.plots._training import RangeCurve, plot_range_test, plot_schedules, plot_training
 
@@ -19,14 +27,20 @@ __all__ = [
     "RangeCurve",
     "RangeRow",
     "plot_arms",
+    "plot_best_so_far",
+    "plot_contour",
     "plot_density",
     "plot_effects",
+    "plot_importance",
+    "plot_parallel",
     "plot_paths",
     "plot_posterior",
     "plot_range_test",
     "plot_ranges",
+    "plot_ranks",
     "plot_schedules",
     "plot_shares",
+    "plot_slice",
     "plot_spectrum",
     "plot_training",
 ]
