@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hpcourse._check import require, require_count
 from hpcourse.regularise import Dropout
 
-__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "seeded", "small_cnn", "small_lstm"]
+__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "pnet", "seeded", "small_cnn", "small_lstm"]
 
 Place = Literal["input", "output", "hidden", "hidden-once", "memory"]
 """Where a recurrent network drops out; see `small_lstm`."""
@@ -150,6 +150,36 @@ def small_cnn(
         # The last block's pooling gives way to the mean over all positions.
         layers[-1] = nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+def pnet(*, seed: int) -> nn.Sequential:
+    """The proposal network of a face detector, on grey windows of 12 x 12 pixels.
+
+    Three convolutions of 3 x 3 with PReLU, 2 x 2 max pooling after the first, and one of 1 x 1 for
+    all outputs; 6,551 parameters. The original has colour and five landmarks instead of two eyes.
+
+    Args:
+        seed: Decides the initial weights (torch's default initialisation).
+
+    Returns:
+        Windows (batch, 1, 12, 12) to (batch, 9): the logit of a face, four numbers of its box,
+        and x and y of both eyes.
+
+    References:
+        K. Zhang, Z. Zhang, Z. Li and Y. Qiao, "Joint face detection and alignment using multitask
+        cascaded convolutional networks", 2016, arXiv:1604.02878, figure 2.
+
+    Examples:
+        >>> network = pnet(seed=0)
+        >>> network(torch.zeros(5, 1, 12, 12)).shape, sum(p.numel() for p in network.parameters())
+        (torch.Size([5, 9]), 6551)
+    """
+    layers: list[nn.Module] = []
+    with seeded(seed):
+        for width_in, width_out in ((1, 10), (10, 16), (16, 32)):
+            layers += [nn.Conv2d(width_in, width_out, 3), nn.PReLU(width_out)]
+            layers += [nn.MaxPool2d(2)] if width_in == 1 else []
+        return nn.Sequential(*layers, nn.Conv2d(32, 9, 1), nn.Flatten())
 
 
 class LSTM(nn.Module):

@@ -20,6 +20,26 @@ def in_order_seconds(durations, workers):
 
 
 RIGHT = {
+    "check_next_centre": lambda centre, below, here, above: (
+        centre if here <= min(below, above) else centre * (0.55 if below < above else 5.5)
+    ),
+    "check_chosen_batch": lambda first, losses: (
+        first
+        * 2 ** next((k for k, (a, b) in enumerate(pairwise(losses)) if b >= a), len(losses) - 1)
+    ),
+    "check_trials_for_the_best": lambda share, confidence: next(
+        n for n in range(1, 10_000) if 1 - (1 - share) ** n >= confidence
+    ),
+    "check_golden_evaluations": lambda tolerance: next(
+        n for n in range(2, 100) if ((math.sqrt(5) - 1) / 2) ** (n - 1) <= tolerance
+    ),
+    "check_chance_of_the_grid": lambda values, width: (
+        sum(
+            min((k + 0.5) / values, 1 - width) - max((k + 0.5) / values - width, 0)
+            for k in range(values)
+        )
+        / (1 - width)
+    ),
     "check_bracket_cost": lambda sizes, budgets: sum(
         n * (b - a) for n, b, a in zip(sizes, budgets, [0, *budgets], strict=False)
     ),
@@ -125,6 +145,13 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_next_centre": lambda centre, below, here, above: (
+        centre / 10 if below < here else 10 * centre if above < here else centre
+    ),
+    "check_chosen_batch": lambda first, losses: first * 2 ** int(np.argmin(losses)),
+    "check_trials_for_the_best": lambda share, confidence: math.ceil(1 / share),
+    "check_golden_evaluations": lambda tolerance: math.ceil(math.log2(1 / tolerance)),
+    "check_chance_of_the_grid": lambda values, width: values * width,
     "check_bracket_cost": lambda sizes, budgets: sum(
         n * b for n, b in zip(sizes, budgets, strict=True)
     ),

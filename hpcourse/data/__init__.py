@@ -10,6 +10,7 @@ Every loader returns a `Dataset` of NumPy arrays; ``.tensors(device)`` gives tor
 """
 
 from hpcourse.data._batches import Batches, batches
+from hpcourse.data._faces import Windows, face_windows
 from hpcourse.data._loaders import breast_cancer, digits, fashion, mnist1d, mnist5k, wine
 from hpcourse.data._records import Dataset, Split, TensorDataset, TensorSplit
 from hpcourse.data._split import stratified_rows
@@ -20,9 +21,11 @@ __all__ = [
     "Split",
     "TensorDataset",
     "TensorSplit",
+    "Windows",
     "batches",
     "breast_cancer",
     "digits",
+    "face_windows",
     "fashion",
     "mnist1d",
     "mnist5k",

@@ -32,6 +32,12 @@ from hpcourse.exercises._search_bayes import (
     check_posterior_of_one,
     check_still_behind,
 )
+from hpcourse.exercises._search_grid import (
+    check_chance_of_the_grid,
+    check_golden_evaluations,
+    check_trials_for_the_best,
+)
+from hpcourse.exercises._search_manual import check_chosen_batch, check_next_centre
 from hpcourse.exercises._search_multi_fidelity import (
     check_bracket_cost,
     check_kept_best,
@@ -57,6 +63,8 @@ __all__ = [
     "check_auxiliary_weight",
     "check_bracket_cost",
     "check_candidates",
+    "check_chance_of_the_grid",
+    "check_chosen_batch",
     "check_compounded_decay",
     "check_convolution_parameters",
     "check_critical_point",
@@ -67,6 +75,7 @@ __all__ = [
     "check_escape_steps",
     "check_expected_improvement",
     "check_focal_factor",
+    "check_golden_evaluations",
     "check_hessian_vector_product",
     "check_in_order_seconds",
     "check_kept_best",
@@ -74,6 +83,7 @@ __all__ = [
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
+    "check_next_centre",
     "check_posterior_of_one",
     "check_promotable",
     "check_results_known",
@@ -81,6 +91,7 @@ __all__ = [
     "check_shrinkage",
     "check_stable_rate",
     "check_still_behind",
+    "check_trials_for_the_best",
     "check_triangular",
     "check_useful_workers",
     "check_variance_ratio",
