@@ -11,20 +11,34 @@ References:
 
 import heapq
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from hpcourse._check import require, require_count, require_non_negative, require_positive
 from hpcourse.search.domains import Real
 from hpcourse.search.driver import minimize
+from hpcourse.search.searcher import Searcher
 from hpcourse.search.searchers import Random
-from hpcourse.search.space import Box
+from hpcourse.search.space import Box, Space
 from hpcourse.search.trial import Trial
 
-__all__ = ["Sleeping", "Timing", "Valley", "measure", "simulate", "speedup_bound"]
+__all__ = [
+    "Sleeping",
+    "Timing",
+    "Valley",
+    "best_curves",
+    "geometric_ratio",
+    "measure",
+    "simulate",
+    "speedup_bound",
+]
+
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,61 @@ def _search(
         progress=False,
     )
     return sum(trial.seconds for trial in study.trials)
+
+
+def best_curves(
+    make: Callable[[Space, int], Searcher], *, workers: int, trials: int, seeds: int
+) -> Vector:
+    """Best value so far of a searcher on as many valleys of four dimensions, (seeds, trials).
+
+    Results are told in order, so that no time has to pass: a search on threads that return at once
+    is the one that a cluster would have made.
+
+    Args:
+        make: Space and seed to a fresh searcher.
+        workers: Number of trials at a time.
+        trials: Number of trials of each search.
+        seeds: Number of valleys, each with its own seed for valley and searcher.
+
+    Raises:
+        ValueError: If a number is below one.
+    """
+    require_count("best_curves", workers=workers, trials=trials, seeds=seeds)
+    curves = []
+    with ThreadPoolExecutor(workers) as threads:
+        for seed in range(seeds):
+            valley = Valley(4, seed)
+            searcher = make(valley.space, seed)
+            study = minimize(
+                valley,
+                searcher,
+                trials=trials,
+                executor=threads,
+                workers=workers,
+                progress=False,
+            )
+            curves.append(study.best_so_far)
+    return np.array(curves)
+
+
+def geometric_ratio(one: Vector, other: Vector) -> tuple[float, float, float]:
+    """Geometric mean of ``one / other`` over paired runs, (n,) each, with its 95 % interval.
+
+    Raises:
+        ValueError: Unless both are positive, of one length and at least two.
+
+    Examples:
+        >>> ratio, low, high = geometric_ratio(np.array([2.0, 4.0, 8.0]), np.array([1.0, 2.0, 4.0]))
+        >>> ratio, low, high
+        (2.0, 2.0, 2.0)
+    """
+    a, b = np.asarray(one, float), np.asarray(other, float)
+    fits = a.shape == b.shape and a.ndim == 1 and a.size >= 2 and min(a.min(), b.min()) > 0
+    require(bool(fits), "geometric_ratio needs two or more positive pairs", one=one, other=other)
+    logs = np.log(a / b)
+    reach = float(student_t.ppf(0.975, a.size - 1) * logs.std(ddof=1) / np.sqrt(a.size))
+    mean, low, high = np.exp(logs.mean() + np.array([0.0, -reach, reach]))
+    return float(mean), float(low), float(high)
 
 
 def speedup_bound(trial_seconds: float, ask_seconds: float, workers: int) -> float:

@@ -67,6 +67,14 @@ def uninterrupted(trials, *, seed=0, workers=1):
     return plain(study)
 
 
+def kill_somewhere(driver, log, starts, rng):
+    """Kill a driver before it is under way, or a moment after some trial began."""
+    wait_for(lambda: len(lines(log)) >= starts or not driver.is_alive())
+    driver.join(float(rng.uniform(0, 0.02)))
+    driver.kill()
+    driver.join()
+
+
 @pytest.mark.parametrize(("kind", "workers"), [(None, 1), ("threads", 2)])
 def test_a_driver_that_is_killed_fifty_times_loses_nothing(tmp_path, kind, workers):
     rng = np.random.default_rng(workers)
@@ -78,9 +86,7 @@ def test_a_driver_that_is_killed_fifty_times_loses_nothing(tmp_path, kind, worke
         over, known, seen = False, set(), 0
         while not over:
             driver = start(drive, path, log, trials, **options)
-            driver.join(float(rng.uniform(0, 0.08)))
-            driver.kill()
-            driver.join()
+            kill_somewhere(driver, log, seen + int(rng.integers(4)), rng)
             over = driver.exitcode == 0
             kills += not over
             # What had ended before this run did not run in it.
