@@ -108,12 +108,12 @@ class Forest:
         history, axes = self._history, self._history.axes
         points = history.points
         scores = quantiles(np.where(self._done, history.values, np.inf))
-        model = _Trees(axes, points, scores, rng)
+        model = Trees(axes, points, scores, rng)
         if history.pending:
             running = np.array(list(history.pending.values()))
             expected = model.predict(running)[0]
             points, scores = np.concatenate((points, running)), np.append(scores, expected)
-            model = _Trees(axes, points, scores, rng)
+            model = Trees(axes, points, scores, rng)
         best = points[np.argsort(scores, kind="stable")[:LOCAL]]
         return _improved(axes, model, best, float(scores.min()), rng)
 
@@ -136,7 +136,7 @@ def log_improvement(mean: Vector, std: Vector, best: float) -> Vector:
 
 
 def _improved(
-    axes: Sequence[Axis], model: "_Trees", best: Matrix, lowest: float, rng: np.random.Generator
+    axes: Sequence[Axis], model: "Trees", best: Matrix, lowest: float, rng: np.random.Generator
 ) -> Matrix:
     """Points by falling expected improvement: random ones, good ones, and what a search finds."""
 
@@ -160,7 +160,7 @@ def _improved(
     return found[np.argsort(-gains, kind="stable")]
 
 
-class _Trees:
+class Trees:
     """A forest over the cube."""
 
     def __init__(
@@ -171,13 +171,13 @@ class _Trees:
             TREES, min_samples_leaf=2, bootstrap=False, random_state=int(rng.integers(2**31))
         )
         forest.fit(features(axes, points), scores)
-        self._trees = [tree.tree_ for tree in forest.estimators_]
+        self.trees = [tree.tree_ for tree in forest.estimators_]
 
     def predict(self, x: Matrix) -> tuple[Vector, Vector]:
         """Mean and standard deviation at canonical points, by the law of total variance."""
         rows = features(self._axes, x).astype(np.float32)
-        leaves = [tree.apply(rows) for tree in self._trees]
-        pairs = list(zip(self._trees, leaves, strict=True))
+        leaves = [tree.apply(rows) for tree in self.trees]
+        pairs = list(zip(self.trees, leaves, strict=True))
         means = np.array([tree.value[leaf, 0, 0] for tree, leaf in pairs])
         within = np.array([tree.impurity[leaf] for tree, leaf in pairs])  # variance in the leaf
         variance = means.var(axis=0) + np.maximum(within, 0).mean(axis=0)
