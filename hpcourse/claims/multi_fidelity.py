@@ -44,6 +44,7 @@ from hpcourse.data import TensorSplit, mnist1d
 from hpcourse.models import mlp
 from hpcourse.search import (
     Box,
+    Config,
     Hyperband,
     Random,
     Real,
@@ -175,7 +176,9 @@ def searched(budget: Budget) -> Mapping[str, tuple[Search, ...]]:
     while True:
         rounds = [(search, search.ask(budget)) for search in every]
         members = [
-            _member(asked, search.seed, budget) for search, batch in rounds for asked in batch
+            member(asked.config, asked.budget or budget.max_budget, seed=search.seed)
+            for search, batch in rounds
+            for asked in batch
         ]
         if not members:
             return searches
@@ -184,15 +187,15 @@ def searched(budget: Budget) -> Mapping[str, tuple[Search, ...]]:
             search.tell(batch, [next(losses) for _ in batch])
 
 
-def _member(asked: Suggestion, seed: int, budget: Budget) -> Member:
-    epochs = asked.budget or budget.max_budget
+def member(config: Config, epochs: int, *, seed: int) -> Member:
+    """The training of a configuration for so many epochs."""
     return Member(
         seed=seed,
         data_seed=0,
         hypers={
-            "lr": asked.config["learning rate"],
-            "momentum": 1 - asked.config["forget"],
-            "weight_decay": asked.config["weight decay"],
+            "lr": config["learning rate"],
+            "momentum": 1 - config["forget"],
+            "weight_decay": config["weight decay"],
         },
         steps=epochs * ROWS // BATCH,
         batch_size=BATCH,
@@ -204,11 +207,12 @@ def _losses(members: Sequence[Member]) -> list[tuple[float, float]]:
     data = mnist1d().tensors(device())
     train = TensorSplit(data.train.x[:ROWS], data.train.y[:ROWS])
     with steady_cpu():
-        runs = Population(_build, members).train(train, cross_entropy, classifier_scores(data))
+        runs = Population(build, members).train(train, cross_entropy, classifier_scores(data))
     return [(_final(run, "validation"), _final(run, "test")) for run in runs]
 
 
-def _build(shape: None, seed: int) -> nn.Module:
+def build(shape: None, seed: int) -> nn.Module:
+    """The network of a seed."""
     return mlp(SIZES, seed=seed)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from hpcourse.exercises._judge import Vector, judge
+from hpcourse.exercises._judge import Vector, empty, judge
 from hpcourse.search.searchers._rungs import best
 from hpcourse.search.searchers.hyperband import brackets
 
@@ -74,6 +74,6 @@ def _listed(
 
     def call() -> object:
         got = answer(losses, promoted, eta)
-        return got if got is None or got is ... else str([int(number) for number in got])
+        return got if empty(got) else str([int(number) for number in got])
 
     return call

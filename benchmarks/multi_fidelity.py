@@ -1,0 +1,207 @@
+"""How good searchers are for the training they spend, where a training can be stopped early.
+
+Run ``python benchmarks/multi_fidelity.py``; it prints a table, and draws a plot where ``--plot``
+says. ``--tried`` takes the problems on which the searchers were designed instead of those kept
+aside. Results are kept in ``_build/curves``; ``--again NAME`` forgets those of a searcher.
+
+The problems are tables of learning curves (`_curves`): every configuration of a grid of 2,880 was
+really trained for 27 epochs. Every search spends as many epochs in all as FULL whole trainings; a
+trial that continues a checkpoint costs the epochs beyond its parent's. What counts is the model in
+hand: the lowest loss at the end of a trial so far, whether it was trained to the end or not. The
+regret is how far it is above the lowest of the table. A searcher's regret is the median over the
+seeds, divided by that of random search with whole trainings at the same spending; over the
+problems the geometric mean is taken, of ratios that count as at least FLOOR.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+from _curves import CHANCE, EPOCHS, GRID, KEPT, KEPT_ASIDE, SPACE, TRIED, Curves
+from numpy.typing import NDArray
+
+from hpcourse.search import (
+    ASHA,
+    BOHB,
+    TPE,
+    HalvingTPE,
+    Hyperband,
+    MedianRule,
+    Random,
+    Searcher,
+    SuccessiveHalving,
+    Trial,
+)
+
+FULL, SEEDS, FLOOR = 50, 15, 1e-3
+SHARES = (0.1, 0.2, 0.5, 1.0)
+RANDOM = "random, whole trainings"
+
+Trace = NDArray[np.float64]  # loss in hand after each epoch spent, (FULL * EPOCHS + 1,)
+Contestant = Callable[[Curves, int], Trace]
+
+
+class Purse:
+    """The epochs that a search may spend, and what it has in hand."""
+
+    def __init__(self) -> None:
+        self.spent, self.best = 0, CHANCE
+        self.trace: Trace = np.full(FULL * EPOCHS + 1, CHANCE)
+
+    def pay(self, epochs: int, loss: float) -> bool:
+        """Spend epochs on a model of this loss; whether there were so many left."""
+        self.spent += epochs
+        if self.spent >= len(self.trace):
+            return False
+        self.best = min(self.best, loss)
+        self.trace[self.spent :] = self.best
+        return True
+
+
+def ours(make: Callable[..., Searcher]) -> Contestant:
+    """One of our searchers, asked and told one trial after the other."""
+
+    def run(curves: Curves, seed: int) -> Trace:
+        searcher, purse, budgets = make(SPACE, seed=seed), Purse(), []
+        while (asked := searcher.ask()) is not None:
+            budget = asked.budget or EPOCHS
+            before = 0 if asked.parent is None else budgets[asked.parent]
+            value = curves(asked.config, budget)
+            if not purse.pay(budget - before, value):
+                break
+            trial = Trial(
+                number=len(budgets),
+                config=asked.config,
+                seed=0,
+                budget=asked.budget,
+                parent=asked.parent,
+                state="done",
+                value=value,
+            )
+            budgets.append(budget)
+            searcher.tell(trial)
+        return purse.trace
+
+    return run
+
+
+def with_optuna(sampler: type, pruner: Callable[[], optuna.pruners.BasePruner]) -> Contestant:
+    """A sampler and a pruner of optuna, with a report after each epoch."""
+
+    def run(curves: Curves, seed: int) -> Trace:
+        study, purse = optuna.create_study(sampler=sampler(seed=seed), pruner=pruner()), Purse()
+        while True:
+            trial = study.ask()
+            config = {
+                name: values[trial.suggest_int(name, 0, len(values) - 1)]
+                for name, values in GRID.items()
+            }
+            epoch, pruned = 0, False
+            while epoch < EPOCHS and not pruned:
+                epoch += 1
+                trial.report(curves(config, epoch), epoch)
+                pruned = epoch < EPOCHS and trial.should_prune()
+            value = curves(config, epoch)
+            if not purse.pay(epoch, value):
+                return purse.trace
+            state = optuna.trial.TrialState.PRUNED if pruned else None
+            study.tell(trial, None if pruned else value, state=state)
+
+    return run
+
+
+def hyperband_pruner() -> optuna.pruners.BasePruner:
+    """Optuna's Hyperband over the same budgets."""
+    return optuna.pruners.HyperbandPruner(1, EPOCHS, 3)
+
+
+CONTESTANTS: dict[str, Contestant] = {
+    RANDOM: ours(Random),
+    "successive halving": ours(SuccessiveHalving),
+    "Hyperband": ours(Hyperband),
+    "ASHA": ours(ASHA),
+    "BOHB": ours(BOHB),
+    "HalvingTPE": ours(HalvingTPE),
+    "TPE, median rule": ours(lambda space, seed: MedianRule(TPE(space, seed=seed))),
+    "TPE, whole trainings": ours(TPE),
+    "optuna TPE, whole trainings": with_optuna(
+        optuna.samplers.TPESampler, optuna.pruners.NopPruner
+    ),
+    "optuna TPE, Hyperband": with_optuna(optuna.samplers.TPESampler, hyperband_pruner),
+}
+
+
+def main() -> None:
+    """Run what is not kept yet, print the table, draw the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tried", action="store_true")
+    parser.add_argument("--again", nargs="*", default=[], choices=CONTESTANTS)
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    problems = list(TRIED if arguments.tried else KEPT_ASIDE)
+    medians = {
+        (problem, name): regret(problem, name, again=name in arguments.again)
+        for problem in problems
+        for name in CONTESTANTS
+    }
+    ratios = {name: _mean_ratio(medians, problems, name) for name in CONTESTANTS}
+    print(table(ratios))
+    for problem in problems:
+        print(f"\n{problem}: median regret in nats\n")
+        print(table({name: medians[problem, name] for name in CONTESTANTS}))
+    if arguments.plot:
+        draw(ratios, arguments.plot)
+
+
+def regret(problem: str, name: str, *, again: bool) -> Trace:
+    """Median regret after each epoch spent."""
+    path = KEPT / f"{problem}-{name}.json".replace(", ", "-").replace(" ", "-").lower()
+    curves = Curves(problem)
+    if again or not path.exists():
+        found = [CONTESTANTS[name](curves, seed) for seed in range(SEEDS)]
+        path.write_text(json.dumps(np.median(found, axis=0).tolist()))
+    return np.array(json.loads(path.read_text())) - curves.losses.min()
+
+
+def _mean_ratio(medians: dict[tuple[str, str], Trace], problems: list[str], name: str) -> Trace:
+    ratios = [
+        np.maximum(medians[problem, name] / medians[problem, RANDOM], FLOOR) for problem in problems
+    ]
+    return np.asarray(np.exp(np.mean(np.log(ratios), axis=0)))
+
+
+def table(rows: dict[str, Trace]) -> str:
+    """One row a searcher, one column a share of the epochs, in Markdown."""
+    head = "| searcher | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |"
+    lines = [head, "|---" * (len(SHARES) + 1) + "|"]
+    for name, trace in rows.items():
+        cells = (f"{trace[round(share * (len(trace) - 1))]:.3g}" for share in SHARES)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(ratios: dict[str, Trace], path: Path) -> None:
+    """Relative regret over what was spent, in whole trainings."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415  (after the backend is chosen)
+
+    _, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, trace in ratios.items():
+        width = 2.5 if name == "HalvingTPE" else 1.2
+        ax.plot(np.arange(len(trace)) / EPOCHS, trace, label=name, lw=width)
+    ax.set(xlabel="epochs spent (whole trainings)", ylabel="regret relative to random search")
+    ax.set(yscale="log", xlim=(1, FULL))
+    ax.legend(fontsize=7, ncols=2)
+    plt.savefig(path)
+
+
+if __name__ == "__main__":
+    main()
