@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise, permutations
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -20,6 +21,26 @@ def in_order_seconds(durations, workers):
 
 
 RIGHT = {
+    "check_lognormal": lambda median, factor: [
+        math.log(median),
+        math.log(factor) / NormalDist().inv_cdf(0.975),
+    ],
+    "check_quantised": lambda low, high, q, value: (
+        max(0.0, min(high, value + q / 2) - max(low, value - q / 2)) / (high - low)
+    ),
+    "check_trials_to_hit": lambda ranges, good, chance: next(
+        n
+        for n in range(1, 10**6)
+        if (
+            1
+            - math.prod(
+                math.log10(b / a) / math.log10(d / c)
+                for (a, b), (c, d) in zip(good, ranges, strict=True)
+            )
+        )
+        ** n
+        <= 1 - chance
+    ),
     "check_next_centre": lambda centre, below, here, above: (
         centre if here <= min(below, above) else centre * (0.55 if below < above else 5.5)
     ),
@@ -145,6 +166,11 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_lognormal": lambda median, factor: [median, math.log(factor) / 1.96],
+    "check_quantised": lambda low, high, q, value: 1 / (round(high / q) - round(low / q) + 1),
+    "check_trials_to_hit": lambda ranges, good, chance: math.ceil(
+        sum(math.log(d / c) / math.log(b / a) for (a, b), (c, d) in zip(good, ranges, strict=True))
+    ),
     "check_next_centre": lambda centre, below, here, above: (
         centre / 10 if below < here else 10 * centre if above < here else centre
     ),

@@ -48,6 +48,11 @@ from hpcourse.exercises._search_scaling import (
     check_results_known,
     check_useful_workers,
 )
+from hpcourse.exercises._search_spaces import (
+    check_lognormal,
+    check_quantised,
+    check_trials_to_hit,
+)
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -80,18 +85,21 @@ __all__ = [
     "check_in_order_seconds",
     "check_kept_best",
     "check_kind",
+    "check_lognormal",
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
     "check_next_centre",
     "check_posterior_of_one",
     "check_promotable",
+    "check_quantised",
     "check_results_known",
     "check_risk_gap",
     "check_shrinkage",
     "check_stable_rate",
     "check_still_behind",
     "check_trials_for_the_best",
+    "check_trials_to_hit",
     "check_triangular",
     "check_useful_workers",
     "check_variance_ratio",

@@ -35,7 +35,7 @@ from hpcourse.search.analysis import Places, places
 Trials = Study | Sequence[Trial]
 Curves = ArrayLike | Sequence[Study]
 
-MAP = "viridis_r"  # low values, which are good, are dark
+MAP = "viridis"  # low values, which are good, are dark
 UNUSED = -0.12
 """Where a parallel coordinate lies that does not count."""
 
@@ -199,10 +199,11 @@ def plot_parallel(
     for place in np.argsort(-values[done], kind="stable"):  # the best last
         color = colours.to_rgba(share[place])
         ax.plot(heights[done[place]], color=color, linewidth=1, alpha=0.7)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
     for position, column in enumerate(columns):
         ax.axvline(position, color=LIGHT, linewidth=0.8)
         for u, text in _marks(found.axes[column].domain):
-            ax.text(position, u, f" {text}", fontsize="x-small", color=INK, va="center")
+            ax.text(position, u, f" {text}", fontsize="x-small", color=INK, va="center", bbox=box)
     ax.set_xticks(range(len(columns)), [found.axes[column].name for column in columns])
     ax.set_yticks([])
     _colorbar(ax, colours, f"rank of the {label} (0: best)")
