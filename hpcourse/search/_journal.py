@@ -68,7 +68,8 @@ def check_header(old: Record, new: Mapping[str, Any]) -> None:
         if old.get(name) != value:
             was, now = old.get(name), value
             if isinstance(was, list) and isinstance(now, list):
-                was, now = ([x for x in a if x not in b] for a, b in ((was, now), (now, was)))
+                gone, new_ones = ([x for x in a if x not in b] for a, b in ((was, now), (now, was)))
+                was, now = (gone, new_ones) if gone and new_ones else (was, now)
             raise ValueError(f"The journal is of another search: its {name} is {was}, now {now}")
 
 
