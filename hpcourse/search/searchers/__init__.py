@@ -1,6 +1,7 @@
 """Searchers, one file each; `hpcourse.search` exports them all."""
 
 from hpcourse.search.searchers.asha import ASHA
+from hpcourse.search.searchers.auto import Auto
 from hpcourse.search.searchers.bohb import BOHB
 from hpcourse.search.searchers.cmaes import CMAES
 from hpcourse.search.searchers.evolution import Evolution
@@ -35,6 +36,7 @@ __all__ = [
     "GP",
     "METAQNN",
     "TPE",
+    "Auto",
     "Bisection",
     "Evolution",
     "Forest",

@@ -191,13 +191,13 @@ class MixedKernel:
         rows = []
         for group in self._groups:
             rows += [SENSITIVITY] * len(group.columns) + [SHARED] * group.conditional
-        mean, std = np.array(rows).T
+        mean, std = np.array(rows).reshape(-1, 2).T
         return Prior(mean, std)
 
     def features(self, points: Matrix) -> Matrix:
         """Numbers, categories and activity of canonical points, group by group."""
         counts = active(self.axes, points)
-        parts = []
+        parts = [np.empty((len(points), 0))]
         for group in self._groups:
             parts += [_features(self.axes[column], points[:, column]) for column in group.columns]
             if group.conditional:
