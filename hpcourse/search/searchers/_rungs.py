@@ -5,7 +5,7 @@ rung: a trial of its own, which continues the checkpoint of its parent.
 """
 
 from bisect import insort
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -184,6 +184,7 @@ class Ladder:
         self.rungs: dict[int, list[tuple[float, int]]] = {budget: [] for budget in self.budgets}
         self.passed: set[int] = set()
         self._promoted: set[int] = set()
+        self._exempt: set[int] = set()
         self._points: dict[int, Unit] = {}
 
     def point(self, number: int) -> Unit:
@@ -191,21 +192,40 @@ class Ladder:
         return self._points[number]
 
     def promote(self) -> Suggestion | None:
-        """Continue the best trial that may go on, from the highest rung possible."""
-        for budget, above in reversed(list(pairwise(self.budgets))):
+        """Continue an exempt trial, else the best that may go on, from the highest rung."""
+        steps = list(pairwise(self.budgets))[::-1]
+        for budget, above in steps:
+            waiting = (n for value, n in self.rungs[budget] if n in self._exempt and value < WORST)
+            number = self._first_to_go(waiting, above)
+            if number is not None:
+                return self._continue(number, above)
+        for budget, above in steps:
             rung = self.rungs[budget]
-            for value, number in rung[: len(rung) // self.eta]:
-                point = self._points[number]
-                can = number >= 0 and number not in self._promoted and value < WORST
-                # In a finite space the configuration may have been trained for as long before.
-                if can and self.history.is_new(point, above):
-                    self._promoted.add(number)
-                    return self._start(point, above, parent=number)
+            top = (n for value, n in rung[: len(rung) // self.eta] if n >= 0 and value < WORST)
+            number = self._first_to_go(top, above)
+            if number is not None:
+                return self._continue(number, above)
         return None
 
-    def start(self, point: Unit) -> Suggestion:
-        """Start a new configuration at the lowest rung."""
+    def start(self, point: Unit, *, exempt: bool = False) -> Suggestion:
+        """Start a new configuration at the lowest rung; an exempt one goes on in any case."""
+        if exempt:
+            self._exempt.add(self.history.asked)
         return self._start(point, self.budgets[0])
+
+    def _first_to_go(self, numbers: Iterable[int], above: int) -> int | None:
+        for number in numbers:
+            # In a finite space the configuration may have been trained for as long before.
+            new = number not in self._promoted and self.history.is_new(self._points[number], above)
+            if new:
+                return number
+        return None
+
+    def _continue(self, number: int, above: int) -> Suggestion:
+        self._promoted.add(number)
+        if number in self._exempt:
+            self._exempt.add(self.history.asked)
+        return self._start(self._points[number], above, parent=number)
 
     def _start(self, point: Unit, budget: int, parent: int | None = None) -> Suggestion:
         number = self.history.asked

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from hpcourse._check import require
+from hpcourse._check import is_finite, require
 from hpcourse.search.searcher import History
 from hpcourse.search.searchers._rungs import Ladder, ladder
 from hpcourse.search.searchers.tpe import most_promising
@@ -38,8 +38,11 @@ class HalvingTPE:
     the others are not, as `TPE` does. What is good is decided over all rungs at once: a
     configuration has the place that it takes in the highest rung it has reached. The values of two
     rungs are never compared, and nothing is thrown away: as those that go on are the best of their
-    rung, the fifth of its rung stands for about the fifth of all, whichever rung it is. A share of
-    random configurations guards against rungs that mislead.
+    rung, the fifth of its rung stands for about the fifth of all, whichever rung it is.
+
+    Two shares guard against rungs that mislead: some configurations come from the prior, and some
+    are trained to the end whatever their rungs say, once as many have been started as it takes for
+    one to reach the highest rung. If low budgets say nothing, what those tell is left.
 
     Args:
         space: Where configurations live.
@@ -49,12 +52,13 @@ class HalvingTPE:
         max_budget: Budget of the highest rung.
         eta: Factor between the budgets of rungs; one of so many trials goes on.
         random_share: Share of the new configurations that come from the prior.
+        whole_share: Share of the new configurations that are trained to the end in any case.
 
     Attributes:
         budgets: Budgets of the rungs, ascending.
 
     Raises:
-        ValueError: If a budget, `eta` or `random_share` is out of range.
+        ValueError: If a budget, `eta` or a share is out of range.
 
     Examples:
         >>> from hpcourse.search import Box, Real, minimize
@@ -76,11 +80,13 @@ class HalvingTPE:
         max_budget: int = 27,
         eta: int = 3,
         random_share: float = 0.15,
+        whole_share: float = 0.1,
     ) -> None:
         self.budgets = ladder("HalvingTPE", min_budget=min_budget, max_budget=max_budget, eta=eta)
-        share = isinstance(random_share, float | int) and 0 <= random_share <= 1
-        require(share, "HalvingTPE needs random_share in [0, 1]", random_share=random_share)
-        self._random_share = random_share
+        for name, share in {"random_share": random_share, "whole_share": whole_share}.items():
+            fits = is_finite(share) and 0 <= share <= 1
+            require(fits, f"HalvingTPE needs {name} in [0, 1]", **{name: share})
+        self._random_share, self._whole_share = random_share, whole_share
         self._ladder = Ladder(History(space, seed, noisy=noisy), self.budgets, eta)
 
     def ask(self) -> Suggestion | None:
@@ -90,10 +96,14 @@ class HalvingTPE:
             return suggestion
         history = self._ladder.history
         rng = history.rng()
-        modelled = rng.random() >= self._random_share
+        modelled, whole = rng.random(2) >= (self._random_share, 1 - self._whole_share)
+        # First as many as it takes for one to reach the highest rung.
+        started = len(self._ladder.rungs[self.budgets[0]]) >= self._ladder.eta ** (
+            len(self.budgets) - 1
+        )
         points = self._promising(rng) if modelled else ()
         point = history.first_new(points, rng, self.budgets[0])
-        return None if point is None else self._ladder.start(point)
+        return None if point is None else self._ladder.start(point, exempt=bool(whole and started))
 
     def tell(self, trial: Trial) -> None:
         """Take note of an ended trial."""
