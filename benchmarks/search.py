@@ -18,7 +18,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -155,7 +155,7 @@ def medians(cache: Cache, jobs: Sequence[Job]) -> Medians:
     """Over the seeds."""
     curves: dict[str, dict[str, list[list[float]]]] = {}
     for job in jobs:
-        regrets = cache.found[job.key]["regret"][: job.evaluations // STEP]
+        regrets = cache.found[job.key]["regret"]
         curves.setdefault(job.problem, {}).setdefault(job.searcher, []).append(regrets)
     return {
         problem: {name: np.median(rows, axis=0).tolist() for name, rows in found.items()}
@@ -167,9 +167,10 @@ def relative(found: Medians, searcher: str, names: Sequence[str], at: int) -> fl
     """Geometric mean over problems of the regret relative to random search; None if not run."""
     ratios = []
     for name in names:
-        own, chance = found[name].get(searcher, []), found[name]["random"][at]
+        own = found[name].get(searcher, [])
         if len(own) <= at:
             return None
+        chance = found[name]["random"][at]
         if chance > 0:
             ratios.append(np.clip(own[at] / chance, FLOOR, 1 / FLOOR))
     return float(np.exp(np.mean(np.log(ratios)))) if ratios else None
@@ -192,18 +193,19 @@ def row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def summary(found: Medians, order: Sequence[str], title: str, names: Sequence[str]) -> list[str]:
-    """Relative regret by searcher and number of evaluations."""
+def summary(
+    found: Medians, seeds: Mapping[str, int], title: str, names: Sequence[str]
+) -> list[str]:
+    """Relative regret by searcher, of so many seeds, and number of evaluations."""
     longest = max(len(curve) for name in names for curve in found[name].values()) * STEP
     sizes = [size for size in SIZES if size <= longest]
     lines = [f"### {title[0].upper()}{title[1:]} ({len(names)})", ""]
-    lines += [
-        row(["searcher", *(f"{n} evaluations" for n in sizes)]),
-        row(["---"] * (1 + len(sizes))),
-    ]
-    for searcher in order:
+    head = ["searcher", "seeds", *(f"{size} evaluations" for size in sizes)]
+    lines += [row(head), row(["---"] * len(head))]
+    for searcher, count in seeds.items():
         means = [relative(found, searcher, names, size // STEP - 1) for size in sizes]
-        lines.append(row([searcher, *("-" if mean is None else f"{mean:.3f}" for mean in means)]))
+        cells = ["-" if mean is None else f"{mean:.3f}" for mean in means]
+        lines.append(row([searcher, str(count), *cells]))
     return [*lines, ""]
 
 
@@ -221,13 +223,12 @@ def each(found: Medians, order: Sequence[str], size: int) -> list[str]:
 def overhead(cache: Cache, jobs: Sequence[Job], order: Sequence[str]) -> list[str]:
     """CPU time of a searcher."""
     lines = ["### CPU time, milliseconds for each evaluation, mean over the searches", ""]
-    lines += [row(["searcher", "seeds", "evaluations", "ms"]), row(["---"] * 4)]
+    lines += [row(["searcher", "evaluations", "ms"]), row(["---"] * 3)]
     for searcher in order:
         own = [cache.found[job.key] for job in jobs if job.searcher == searcher]
         counts = [len(result["regret"]) * STEP for result in own]
-        seeds = len({job.seed for job in jobs if job.searcher == searcher})
         mean = 1000 * sum(result["seconds"] for result in own) / sum(counts)
-        lines.append(row([searcher, str(seeds), str(max(counts)), f"{mean:.1f}"]))
+        lines.append(row([searcher, str(max(counts)), f"{mean:.1f}"]))
     return [*lines, ""]
 
 
@@ -240,14 +241,15 @@ def report(cache: Cache, jobs: Sequence[Job], order: Sequence[str]) -> str:
     lines = [
         f"## Regret relative to random search, set {chosen!r}",
         "",
-        f"Geometric mean over problems of the median regret over seeds 0 to "
-        f"{max(job.seed for job in jobs)}, relative to random search after as many evaluations; "
-        f"lower is better. Ratios count as at least {FLOOR:g} and at most {1 / FLOOR:g}.",
+        "Geometric mean over problems of the median regret over the seeds, relative to random "
+        "search after as many evaluations; lower is better. Ratios count as at least "
+        f"{FLOOR:g} and at most {1 / FLOOR:g}.",
         f"Python {platform.python_version()}, {versions}.",
         "",
     ]
+    seeds = {name: len({job.seed for job in jobs if job.searcher == name}) for name in order}
     for title, names in groups(chosen, list(found)).items():
-        lines += summary(found, order, title, names)
+        lines += summary(found, seeds, title, names)
     lines += each(found, order, min(100, max(job.evaluations for job in jobs)))
     return "\n".join(lines + overhead(cache, jobs, order))
 
@@ -291,6 +293,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--short", nargs="+", default=[], metavar="NAME", help="run half as long")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--report", action="store_true", help="run nothing, show what there is")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/hpcourse-search.json"))
     parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="searchers to redo")
     parser.add_argument("--table", type=Path, help="where to write the tables (Markdown)")
@@ -335,7 +338,11 @@ def main() -> None:
     cache = Cache(options.cache)
     for name in options.again:
         cache.forget(name)
-    fill(cache, jobs, options.jobs)
+    if options.report:
+        jobs = [job for job in jobs if cache.has(job)]
+        order = [name for name in order if any(job.searcher == name for job in jobs)]
+    else:
+        fill(cache, jobs, options.jobs)
     text = report(cache, jobs, order)
     print(text)
     if options.table:
