@@ -21,7 +21,7 @@ __all__ = ["TPE", "density", "most_promising"]
 
 Vector = NDArray[np.float64]
 
-GOOD_SHARE = 0.1
+GOOD_SHARE = 0.15
 """Share of the done trials that are good, rounded up."""
 
 MOST_GOOD = 25
@@ -33,15 +33,18 @@ WIDTH = 0.1
 NARROWEST = 0.01
 """Standard deviation below which no kernel falls."""
 
+SMOOTHING = 0.4
+"""Further observations of each category, by which an axis of categories is smoothed."""
+
 
 class TPE:
     """Suggests where the density of the good trials exceeds that of the bad ones most.
 
-    The best tenth of the done trials is good. All others are bad: the worse ones, those that failed
-    or were pruned, and those that still run, so that parallel suggestions keep apart. Two mixtures
-    of kernels, `density`, are fitted to the two sets. Points are drawn from that of the good ones,
-    and the point of the largest ratio of densities is suggested, as it has the largest expected
-    improvement (Bergstra et al. 2011, equation 4).
+    The best 15% of the done trials are good, at most `MOST_GOOD`. All others are bad: the worse
+    ones, those that failed or were pruned, and those that still run, so that parallel suggestions
+    keep apart. Two mixtures of kernels, `density`, are fitted to the two sets. Points are drawn
+    from that of the good ones, and the point of the largest ratio of densities is suggested, as it
+    has the largest expected improvement (Bergstra et al. 2011, equation 4).
 
     Only the ranks of the values count. Evaluations of the same configuration count as one trial
     with their mean.
@@ -72,7 +75,7 @@ class TPE:
         seed: int = 0,
         noisy: bool = False,
         starts: int = 10,
-        candidates: int = 24,
+        candidates: int = 48,
     ) -> None:
         require_count("TPE", starts=starts, candidates=candidates)
         self._history = History(space, seed, noisy=noisy)
@@ -134,8 +137,8 @@ def density(axes: Sequence[Axis], points: Matrix) -> Parzen:
     """Kernels of equal weight at the points and one of the same weight that is the prior.
 
     The kernels of an axis become narrower with the number of points at which it counts, and more
-    slowly the more axes there are, as in Scott's rule. The smoothing of an axis of L categories is
-    that of L further observations, one of each.
+    slowly the more axes there are, as in Scott's rule. An axis of categories is smoothed as if each
+    of them had been observed `SMOOTHING` times more.
     """
     on = active(axes, points)
     counts = np.maximum(on.sum(axis=0), 1)
@@ -144,6 +147,7 @@ def density(axes: Sequence[Axis], points: Matrix) -> Parzen:
     for column, axis in enumerate(axes):
         levels = axis.domain.levels
         if levels and not axis.domain.ordered:
-            spread[column] = levels / (levels + counts[column])
+            extra = SMOOTHING * levels
+            spread[column] = extra / (extra + counts[column])
     weights = np.full(len(points) + 1, 1 / (len(points) + 1))
     return Parzen(axes, points, weights, spread)

@@ -10,7 +10,7 @@ from spaces import CONDITIONAL, FINITE, FLAT, MIXED, SPACES
 
 from hpcourse.search import Box, Choice, Integer, Normal, Real, When
 from hpcourse.search.searchers._parzen import Parzen
-from hpcourse.search.searchers.tpe import density
+from hpcourse.search.searchers.tpe import SMOOTHING, density
 from hpcourse.search.space import active, canonical
 
 LINE = Box({"x": Real(0, 1)})
@@ -129,13 +129,13 @@ def test_draws_follow_the_probabilities_of_the_cells():
 
 @settings(max_examples=20)
 @given(st.integers(1, 20), st.integers(2, 6))
-def test_categories_are_smoothed_by_one_observation_of_each(repeats, levels):
+def test_categories_are_smoothed_by_further_observations_of_each(repeats, levels):
     """Prior and kernels of n times the same category, in closed form."""
     space = Box({"c": Choice(tuple(range(levels)))})
     mine = canonical(space.axes, np.full((repeats, 1), 0.5 / levels))
     mixture = density(space.axes, mine)
     own, other = np.exp(mixture.log_density(canonical(space.axes, np.array([[0.0], [1.0]]))))
-    smoothing = levels / (levels + repeats)
+    smoothing = SMOOTHING * levels / (SMOOTHING * levels + repeats)
     prior, kernels = 1 / (repeats + 1), repeats / (repeats + 1)
     assert other == pytest.approx(prior + kernels * smoothing)
     assert own == pytest.approx(prior + kernels * ((1 - smoothing) * levels + smoothing))
