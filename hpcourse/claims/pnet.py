@@ -134,7 +134,7 @@ def overlap(one: Tensor, other: Tensor) -> Tensor:
 
 @cache
 def _data() -> Sequence[Windows]:
-    return face_windows(2000, seed=0)
+    return face_windows(1500, seed=0)
 
 
 def _take(windows: Windows, rows: Tensor) -> Windows:
