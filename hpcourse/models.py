@@ -11,7 +11,17 @@ from torch import Tensor, nn
 from hpcourse._check import require, require_count
 from hpcourse.regularise import Dropout
 
-__all__ = ["LSTM", "Place", "batch_norm_mlp", "mlp", "pnet", "seeded", "small_cnn", "small_lstm"]
+__all__ = [
+    "LSTM",
+    "Place",
+    "batch_norm_mlp",
+    "dropout_cnn",
+    "mlp",
+    "pnet",
+    "seeded",
+    "small_cnn",
+    "small_lstm",
+]
 
 Place = Literal["input", "output", "hidden", "hidden-once", "memory"]
 """Where a recurrent network drops out; see `small_lstm`."""
@@ -150,6 +160,48 @@ def small_cnn(
         # The last block's pooling gives way to the mean over all positions.
         layers[-1] = nn.AdaptiveAvgPool2d(1)
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+def dropout_cnn(
+    conv_dropout: Sequence[float],
+    dense_dropout: Sequence[float],
+    *,
+    channels: int = 1,
+    size: int = 8,
+    width: int = 8,
+    classes: int = 10,
+    seed: int,
+) -> nn.Sequential:
+    """Convolutions of 3 x 3, then dense layers, each followed by ReLU and dropout at its own rate.
+
+    Args:
+        conv_dropout: A rate for each convolution.
+        dense_dropout: A rate for each hidden dense layer of 32 units.
+        channels: Channels of the input.
+        size: Height and width of the input, which the convolutions keep.
+        width: Channels of each convolution.
+        classes: Number of outputs.
+        seed: Seed of the weights.
+
+    Raises:
+        ValueError: If a count is below one; torch names a rate outside [0, 1].
+
+    Examples:
+        >>> dropout_cnn([0.1, 0.2, 0.1], [0.2], seed=0)(torch.zeros(5, 1, 8, 8)).shape
+        torch.Size([5, 10])
+    """
+    require_count("dropout_cnn", channels=channels, size=size, width=width, classes=classes)
+    layers: list[nn.Module] = []
+    with seeded(seed):
+        for depth, rate in enumerate(conv_dropout):
+            inputs = width if depth else channels
+            layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.Dropout(rate)]
+        layers.append(nn.Flatten())
+        features = size * size * (width if conv_dropout else channels)
+        for rate in dense_dropout:
+            layers += [nn.Linear(features, 32), nn.ReLU(), nn.Dropout(rate)]
+            features = 32
+        return nn.Sequential(*layers, nn.Linear(features, classes))
 
 
 def pnet(*, seed: int) -> nn.Sequential:

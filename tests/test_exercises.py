@@ -21,6 +21,17 @@ def in_order_seconds(durations, workers):
 
 
 RIGHT = {
+    "check_best_choice": lambda scores, direction: (max if direction == "max" else min)(
+        scores, key=scores.get
+    ),
+    "check_expected_distinct": lambda size, trials: size * (1 - (1 - 1 / size) ** trials),
+    "check_lognormal_arguments": lambda median, factor: (
+        math.log(median),
+        math.log(factor) / 1.96,
+    ),
+    "check_lowest_loss": lambda results: min(
+        (result["loss"] for result in results if result["status"] == "ok"), default=math.inf
+    ),
     "check_lognormal": lambda median, factor: [
         math.log(median),
         math.log(factor) / NormalDist().inv_cdf(0.975),
@@ -166,6 +177,12 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_best_choice": lambda scores, direction: min(scores, key=scores.get),
+    "check_expected_distinct": min,
+    "check_lognormal_arguments": lambda median, factor: (median, factor / 1.96),
+    "check_lowest_loss": lambda results: min(
+        (result["loss"] for result in results if "loss" in result), default=math.inf
+    ),
     "check_lognormal": lambda median, factor: [median, math.log(factor) / 1.96],
     "check_quantised": lambda low, high, q, value: 1 / (round(high / q) - round(low / q) + 1),
     "check_trials_to_hit": lambda ranges, good, chance: math.ceil(

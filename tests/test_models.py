@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpcourse.models import batch_norm_mlp, mlp, small_cnn, small_lstm
+from hpcourse.models import batch_norm_mlp, dropout_cnn, mlp, small_cnn, small_lstm
 from hpcourse.regularise import Dropout
 
 
@@ -15,6 +15,7 @@ from hpcourse.regularise import Dropout
         lambda seed: small_cnn(seed=seed),
         lambda seed: nn.Sequential(*batch_norm_mlp([4, 3, 2], seed=seed)[1:2]),
         lambda seed: small_lstm(3, seed=seed),
+        lambda seed: dropout_cnn([0.1, 0.2], [0.3], seed=seed),
     ],
 )
 def test_the_seed_decides_the_weights_and_nothing_outside_does(build):
@@ -170,3 +171,11 @@ def test_one_mask_for_all_steps_is_the_same_at_each():
 def test_bad_input_is_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_every_layer_has_its_own_rate_of_dropout():
+    model = dropout_cnn([0.1, 0.2], [0.3], channels=3, size=6, width=4, classes=2, seed=0)
+    assert [layer.p for layer in model if isinstance(layer, nn.Dropout)] == [0.1, 0.2, 0.3]
+    assert model(torch.zeros(5, 3, 6, 6)).shape == (5, 2)
+    with pytest.raises(ValueError, match="integer width >= 1, got width=0"):
+        dropout_cnn([0.1], [], width=0, seed=0)

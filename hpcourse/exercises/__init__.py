@@ -37,6 +37,7 @@ from hpcourse.exercises._search_grid import (
     check_golden_evaluations,
     check_trials_for_the_best,
 )
+from hpcourse.exercises._search_hyperopt import check_lognormal_arguments, check_lowest_loss
 from hpcourse.exercises._search_manual import check_chosen_batch, check_next_centre
 from hpcourse.exercises._search_multi_fidelity import (
     check_bracket_cost,
@@ -53,6 +54,7 @@ from hpcourse.exercises._search_spaces import (
     check_quantised,
     check_trials_to_hit,
 )
+from hpcourse.exercises._search_tuners import check_best_choice, check_expected_distinct
 from hpcourse.exercises._training import (
     check_compounded_decay,
     check_critical_point,
@@ -66,6 +68,7 @@ from hpcourse.exercises._training import (
 
 __all__ = [
     "check_auxiliary_weight",
+    "check_best_choice",
     "check_bracket_cost",
     "check_candidates",
     "check_chance_of_the_grid",
@@ -78,6 +81,7 @@ __all__ = [
     "check_effective_rate",
     "check_epochs_for_updates",
     "check_escape_steps",
+    "check_expected_distinct",
     "check_expected_improvement",
     "check_focal_factor",
     "check_golden_evaluations",
@@ -86,6 +90,8 @@ __all__ = [
     "check_kept_best",
     "check_kind",
     "check_lognormal",
+    "check_lognormal_arguments",
+    "check_lowest_loss",
     "check_middle",
     "check_mlp_parameters",
     "check_narrowed_range",
