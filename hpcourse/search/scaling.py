@@ -32,6 +32,7 @@ __all__ = [
     "Timing",
     "Valley",
     "best_curves",
+    "by_round",
     "geometric_ratio",
     "measure",
     "simulate",
@@ -228,6 +229,30 @@ def best_curves(
             )
             curves.append(study.best_so_far)
     return np.array(curves)
+
+
+def by_round(curves: Vector, workers: int) -> Vector:
+    """Best values after each round of `workers` trials instead of after each trial.
+
+    Args:
+        curves: One search a row, (searches, trials).
+        workers: Number of trials at a time.
+
+    Returns:
+        Of the same shape; NaN beyond the last round.
+
+    Raises:
+        ValueError: If `workers` is below one.
+
+    Examples:
+        >>> by_round(np.array([[4.0, 3.0, 2.0, 1.0]]), workers=2)
+        array([[ 3.,  1., nan, nan]])
+    """
+    require_count("by_round", workers=workers)
+    ends = curves[:, workers - 1 :: workers]
+    result = np.full(curves.shape, np.nan)
+    result[:, : ends.shape[1]] = ends
+    return result
 
 
 def geometric_ratio(one: Vector, other: Vector) -> tuple[float, float, float]:

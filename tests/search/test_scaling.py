@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize as minimize_scipy
+from scipy.stats import ttest_rel
 
 from hpcourse.search import Box, Random, Real, Trial, minimize
-from hpcourse.search.scaling import Sleeping, Timing, measure, simulate, speedup_bound
+from hpcourse.search.scaling import (
+    Sleeping,
+    Timing,
+    Valley,
+    best_curves,
+    by_round,
+    geometric_ratio,
+    measure,
+    simulate,
+    speedup_bound,
+)
 
 durations = st.lists(st.floats(0, 10), min_size=1, max_size=30)
 
@@ -95,6 +107,47 @@ def test_a_timing_is_counted_in_work():
     assert found.work >= 0.12
     assert found.overhead > 0
     assert found.speedup < 2
+
+
+def test_a_valley_has_one_lowest_point_of_value_zero():
+    valley = Valley(3, seed=5)
+    numbers = [f"x{k}" for k in range(3)]
+
+    def value(x):
+        return valley(Trial(number=0, config=dict(zip(numbers, x, strict=True)), seed=0))
+
+    found = minimize_scipy(value, np.zeros(3), tol=1e-12)
+    assert found.fun == pytest.approx(0, abs=1e-9)
+    assert np.abs(found.x).max() <= 0.6
+    # Curvatures along the valley's own directions: twice the scales 1, 2 and 4.
+    steps = 1e-3 * np.eye(3)
+    hessian = [
+        [value(found.x + a + b) - value(found.x + a) - value(found.x + b) for a in steps]
+        for b in steps
+    ]
+    assert np.linalg.eigvalsh(np.array(hessian) / 1e-6) == pytest.approx([2, 4, 8], rel=1e-4)
+
+
+def test_curves_are_those_of_searches_in_order_and_by_round_keeps_the_ends():
+    def make(space, seed):
+        return Random(space, seed=seed)
+
+    one, four = (best_curves(make, workers=w, trials=12, seeds=3) for w in (1, 4))
+    assert np.array_equal(one, four)  # random search learns nothing
+    assert (np.diff(one, axis=1) <= 0).all()
+    assert np.array_equal(by_round(four, 4)[:, :3], four[:, [3, 7, 11]])
+    assert np.isnan(by_round(four, 4)[:, 3:]).all()
+
+
+def test_a_ratio_has_the_interval_of_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    one, other = rng.lognormal(0.5, 1, 8), rng.lognormal(0, 1, 8)
+    test = ttest_rel(np.log(one), np.log(other))
+    ratio, low, high = geometric_ratio(one, other)
+    assert ratio == pytest.approx(np.exp(np.log(one).mean() - np.log(other).mean()))
+    assert (low, high) == pytest.approx(tuple(np.exp(test.confidence_interval())))
+    with pytest.raises(ValueError, match="geometric_ratio needs two or more positive pairs"):
+        geometric_ratio(np.array([1.0]), np.array([2.0]))
 
 
 @pytest.mark.parametrize(
