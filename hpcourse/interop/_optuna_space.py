@@ -97,8 +97,9 @@ def distribution(axis: Axis) -> BaseDistribution:
     if isinstance(domain, Choice):
         return CategoricalDistribution([param(value) for value in domain.values])
     low, high = domain.decode(0.0), domain.decode(1.0)
-    if isinstance(domain, Integer):
-        log = domain.log and domain.step == 1  # optuna has no steps on the log scale
+    if isinstance(low, int):
+        # Optuna has no steps on the log scale.
+        log = isinstance(domain, Integer) and domain.log and domain.step == 1
         return IntDistribution(low, high, log=log, step=domain.step)
     if domain.levels:
         return FloatDistribution(low, high, step=domain.step)

@@ -4,6 +4,7 @@ A parameter of optuna is called as the axis of our space: ``"optimizer.momentum"
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -165,10 +166,23 @@ def from_optuna(study: optuna.Study, space: Space) -> Study:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     return Study(
         tuple(
-            ended(number, space.decode(point_of(space, trial.params)), trial, study.direction)
+            _restored(
+                ended(number, space.decode(point_of(space, trial.params)), trial, study.direction),
+                trial,
+            )
             for number, trial in enumerate(trials)
         )
     )
+
+
+def _restored(trial: Trial, frozen: optuna.trial.FrozenTrial) -> Trial:
+    """A trial with what `to_optuna` kept beside it; of one that ran in optuna its duration."""
+    kept = frozen.user_attrs
+    if not {"number", "seed", "seconds"} <= set(kept):
+        took = frozen.duration
+        return trial if took is None else replace(trial, seconds=took.total_seconds())
+    names = ("seconds", "budget", "parent")
+    return replace(trial, **{name: kept[name] for name in names if name in kept})
 
 
 def _frozen(
