@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
-from scipy.stats import qmc
+from scipy.optimize import minimize_scalar
+from scipy.stats import qmc, yeojohnson, yeojohnson_llf
 
 from hpcourse.search.searcher import History, finite
 from hpcourse.search.searchers._acquisition import Acquisition, maximise
@@ -13,7 +14,7 @@ from hpcourse.search.searchers._gaussian_process import GaussianProcess, fit, wh
 from hpcourse.search.searchers._kernels import Kernel, Prior
 from hpcourse.search.space import Axis, Matrix, active
 
-__all__ = ["Improvement", "quasi_random"]
+__all__ = ["Improvement", "quasi_random", "warped"]
 
 Vector = NDArray[np.float64]
 
@@ -33,6 +34,9 @@ KNOWN = 1000
 
 FITTED = 300
 """Largest number of trials to which its parameters are fitted."""
+
+POWERS = (-2.0, 4.0)
+"""Exponents between which the power transformation is chosen; 1 is none."""
 
 EARLY = 40
 """Number of trials up to which parameters are fitted from the prior's mean too, every time."""
@@ -67,7 +71,7 @@ class Improvement:
             history: Of which at least one trial has ended.
             rng: Source of everything random.
         """
-        values = _standardised(history.values)
+        values = warped(history.values)
         rows = self.kernel.features(history.points)
         after = self._fitted_to(rows, values)
         kept = _spread(values, KNOWN)
@@ -110,11 +114,30 @@ def quasi_random(history: History) -> Matrix:
     return np.asarray(sobol.random_base2(history.asked.bit_length()))[[history.asked]]
 
 
-def _standardised(values: Vector) -> Vector:
-    """Values of mean zero and variance one; failed trials have the worst one."""
+def warped(values: Vector) -> Vector:
+    """Values (n,) as a process can follow them: their order kept, mean zero, variance one.
+
+    Where values are bad their differences say little: above the lowest one they are compressed by a
+    logarithm, with the median's distance as unit. A power transformation then makes them as normal
+    as it can; Yeo and Johnson (2000), A New Family of Power Transformations, Biometrika 87. Failed
+    trials have the worst value. Shifts and positive factors change nothing.
+
+    Examples:
+        >>> warped(np.array([1, 2, 3, 4, 1000, np.inf])).round(2).tolist()
+        [-1.06, -0.76, -0.55, -0.39, 1.38, 1.38]
+    """
     good = finite(values)
-    spread = float(good.std())
-    return np.asarray((good - good.mean()) / (spread if spread > 0 else 1.0))
+    distance = good - good.min()
+    if not distance.any():
+        return distance
+    flat = _standard(np.log1p(distance / np.median(distance[distance > 0])))
+    best = minimize_scalar(lambda p: -yeojohnson_llf(p, flat), bounds=POWERS, method="bounded")
+    return _standard(yeojohnson(flat, best.x))
+
+
+def _standard(values: Vector) -> Vector:
+    """Values of mean zero and variance one."""
+    return np.asarray((values - values.mean()) / values.std())
 
 
 def _spread(values: Vector, most: int) -> NDArray[np.intp]:

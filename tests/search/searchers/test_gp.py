@@ -5,9 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from spaces import CONDITIONAL, MIXED
 
 from hpcourse.search import GP, Box, Choice, Random, Real, Trial, When
+from hpcourse.search.searchers._improvement import warped
 from hpcourse.search.searchers._kernels import MixedKernel, Prior
 
 PLANE = Box({"x": Real(-5.0, 10.0), "y": Real(0.0, 15.0)})
@@ -69,6 +72,27 @@ def test_trials_that_run_keep_others_away(space):
     values_of(searcher, lambda config: math.log(config.get("lr", 1.0) + config.get("layers", 0)), 6)
     batch = [json.dumps(searcher.ask().config, sort_keys=True) for _ in range(6)]
     assert len(set(batch)) == len(batch)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    values=st.lists(st.integers(-1000, 1000), min_size=2, max_size=30, unique=True),
+    skew=st.sampled_from([1, 3, 5]),
+)
+def test_warped_values_keep_their_order_whatever_their_unit(values, skew):
+    values = np.array(values, float) ** skew
+    found = warped(values)
+    assert np.array_equal(np.argsort(found), np.argsort(values))
+    assert found.mean() == pytest.approx(0, abs=1e-9)
+    assert found.std() == pytest.approx(1)
+    assert np.allclose(warped(3 * values + 7), found, atol=1e-4)
+    failed = warped(np.append(values, np.inf))
+    assert failed[-1] == failed.max() == failed[np.argmax(values)]
+
+
+def test_equal_values_say_nothing():
+    assert warped(np.full(3, 5.0)).tolist() == [0, 0, 0]
+    assert warped(np.full(3, np.inf)).tolist() == [0, 0, 0]
 
 
 def test_failures_are_avoided():
