@@ -142,14 +142,16 @@ class _Run:
     ) -> None:
         """Store what has ended, in the order of the trials, and submit again what was lost."""
         for future in sorted(done, key=lambda future: running[future][0].number):
-            batch = running.pop(future)
+            batch = running[future]
             try:
                 outcome = self.hands.outcome(batch, future)
             except LostWorkers:
                 running[self.hands.submit(batch)] = batch
-                continue
-            for trial in outcome:
-                self.bar.count(self.session.tell(trial))
+            else:
+                for trial in outcome:
+                    if self.session.runs(trial):  # not stored before an interrupt
+                        self.bar.count(self.session.tell(trial))
+            del running[future]  # now that it is stored
 
 
 class _Bar:

@@ -177,6 +177,8 @@ class _Pool:
         self._pool = self._started()
 
     def submit(self, trials: Sequence[Trial]) -> Ended:
+        if not self._pool.active:  # its workers died while they had nothing to do
+            self._restart(BrokenProcessPool("the workers died"))
         return self._pool.schedule(self._work, args=(trials,), timeout=self._timeout)
 
     def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:

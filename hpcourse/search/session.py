@@ -137,13 +137,18 @@ class Session:
             trial = ended(trial, value, seconds)
         over = trial.state != "running"
         require(over, "tell needs a value, an error or an ended trial", number=trial.number)
-        known = trial.number < len(self._trials) and self._trials[trial.number].state == "running"
+        known = self.runs(trial)
         require(known, "tell needs a trial that was asked for and runs", number=trial.number)
         self._journal.append(_journal.ended(trial))
         self._trials[trial.number] = trial
         if self._ahead is None:
             self._tell(trial.number)
         return trial
+
+    def runs(self, trial: Trial) -> bool:
+        """Whether a trial was asked for and has not ended, as far as the journal knows."""
+        number = trial.number
+        return number < len(self._trials) and self._trials[number].state == "running"
 
     def tell_all(self) -> None:
         """Tell the searcher of all that has ended, in order, though it is not asked any more."""

@@ -253,7 +253,9 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        # SQLite reports a limit on a file's size as an input/output error.
-        full = "full" in str(error) or "I/O" in str(error)
-        what = "cannot be written: the disk is full or failing" if full else "is damaged"
-        raise StorageError(f"{path} {what} ({error}). {LEFT}") from error
+        what, text = "is damaged", str(error)
+        if "locked" in text or "busy" in text:
+            what = "is in use by another program"
+        elif "full" in text or "I/O" in text:  # an I/O error is also what a limit on sizes gives
+            what = "cannot be written: the disk is full or failing"
+        raise StorageError(f"{path} {what} ({text}). {LEFT}") from error

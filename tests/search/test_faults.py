@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,7 +23,7 @@ from programs import (
     plain,
 )
 
-from hpcourse.search import Random, Session, SQLite, StorageError, load_study, minimize
+from hpcourse.search import Random, Session, SQLite, StorageError, load_study, minimize, storage
 
 # Starts processes within milliseconds, each with one thread.
 processes = multiprocessing.get_context("forkserver")
@@ -124,6 +125,26 @@ def test_a_worker_that_dies_hangs_or_exits_costs_its_trial_alone():
     assert [t.value for t in study.trials if t.state == "done"] == [0.0, 3.0, 7.0, 8.0]
 
 
+class Thoughtful(Random):
+    """Random search that takes its time over the second suggestion."""
+
+    def ask(self):
+        time.sleep(0.8 * (self._history.asked == 1))
+        return super().ask()
+
+
+def dies_afterwards(trial):
+    if trial.number == 0:
+        threading.Timer(0.2, os._exit, [1]).start()
+    return float(trial.number)
+
+
+def test_workers_that_die_while_idle_are_replaced():
+    options = {"trials": 4, "trial_timeout": 60.0, "progress": False}
+    study = minimize(dies_afterwards, Thoughtful(SPACE), **options)
+    assert study.values.tolist() == [0, 1, 2, 3]
+
+
 def test_a_given_pool_that_breaks_ends_the_search_with_everything_stored(tmp_path):
     path = tmp_path / "study.db"
     with (
@@ -207,6 +228,19 @@ def test_a_second_driver_is_refused_until_the_first_ends_or_dies(tmp_path):
         Session(Wanderer(), storage=path)
     with Session(Wanderer(), storage=path) as session:
         assert session.unfinished == 1
+
+
+def test_a_file_that_another_program_writes_is_no_damaged_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "WAIT", 0.1)
+    with SQLite(tmp_path / "study.db") as journal:
+        journal.append({"kind": "note"})
+        other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="in use by another program"):
+            journal.append({"kind": "lost"})
+        other.close()
+        journal.append({"kind": "kept"})
+        assert list(journal) == [{"kind": "note"}, {"kind": "kept"}]
 
 
 @pytest.fixture(name="file", scope="module")

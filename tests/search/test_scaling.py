@@ -114,7 +114,7 @@ def test_a_valley_has_one_lowest_point_of_value_zero():
     numbers = [f"x{k}" for k in range(3)]
 
     def value(x):
-        return valley(Trial(number=0, config=dict(zip(numbers, x, strict=True)), seed=0))
+        return valley(Trial(number=0, config=dict(zip(numbers, x.tolist(), strict=True)), seed=0))
 
     found = minimize_scipy(value, np.zeros(3), tol=1e-12)
     assert found.fun == pytest.approx(0, abs=1e-9)
