@@ -145,8 +145,9 @@ def timeline(searcher: Searcher, curves: Curves, *, workers: int, until: int) ->
             budget = asked.budget or curves.losses.shape[1]
             before = 0 if asked.parent is None else bars[asked.parent].budget
             worker, number = free.pop(0), len(bars)
-            kept = {"config": asked.config, "budget": asked.budget, "parent": asked.parent}
-            trial = Trial(number=number, seed=0, **kept)
+            trial = Trial(
+                number=number, config=asked.config, seed=0, budget=asked.budget, parent=asked.parent
+            )
             bars.append(Bar(worker, now, now + budget - before, budget))
             heapq.heappush(running, (bars[-1].end, number, trial))
         if not running:
