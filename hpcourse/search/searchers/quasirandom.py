@@ -17,7 +17,7 @@ from hpcourse.search.trial import Suggestion, Trial
 
 __all__ = ["QuasiRandom"]
 
-Sequence = Literal["sobol", "halton"]
+SequenceName = Literal["sobol", "halton"]
 
 
 class QuasiRandom:
@@ -41,11 +41,13 @@ class QuasiRandom:
     """
 
     def __init__(
-        self, space: Space, *, seed: int = 0, noisy: bool = False, sequence: Sequence = "sobol"
+        self, space: Space, *, seed: int = 0, noisy: bool = False, sequence: SequenceName = "sobol"
     ) -> None:
         self._history = History(space, seed, noisy=noisy)
-        known = sequence in get_args(Sequence)
-        require(known, f"QuasiRandom needs a sequence of {get_args(Sequence)}", sequence=sequence)
+        known = sequence in get_args(SequenceName)
+        require(
+            known, f"QuasiRandom needs a sequence of {get_args(SequenceName)}", sequence=sequence
+        )
         self._sequence = sequence
         self._next = 0
         self._drawn: Matrix = np.empty((0, space.dimension))
