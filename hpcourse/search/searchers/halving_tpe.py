@@ -22,10 +22,10 @@ from hpcourse.search.trial import Suggestion, Trial
 __all__ = ["HalvingTPE"]
 
 GOOD_SHARE = 0.1
-"""Share of the configurations that are good, rounded up."""
+"""Share of all configurations that are good by their places, rounded up."""
 
-MOST_GOOD = 25
-"""Largest number of good configurations."""
+TOP_SHARE = 0.15
+"""Share of the highest rung that is good once it has enough trials, rounded up."""
 
 CANDIDATES = 24
 """Points that are drawn for one suggestion."""
@@ -38,7 +38,9 @@ class HalvingTPE:
     the others are not, as `TPE` does. What is good is decided over all rungs at once: a
     configuration has the place that it takes in the highest rung it has reached. The values of two
     rungs are never compared, and nothing is thrown away: as those that go on are the best of their
-    rung, the fifth of its rung stands for about the fifth of all, whichever rung it is.
+    rung, the fifth of its rung stands for about the fifth of all, whichever rung it is. As soon as
+    d + 2 trials have ended on the highest rung, d being the number of axes, the best of these are
+    the good ones, and all else that was ever started is bad.
 
     Two shares guard against rungs that mislead: some configurations come from the prior, and some
     are trained to the end whatever their rungs say, once as many have been started as it takes for
@@ -112,13 +114,19 @@ class HalvingTPE:
     def _promising(self, rng: np.random.Generator) -> Matrix:
         """Candidates of the model, the best first; none while fewer trials ended than axes + 2."""
         history = self._ladder.history
-        dimension = history.space.dimension
-        numbers = self._ranked()
-        if len(numbers) < dimension + 2:
-            return np.empty((0, dimension))
+        least = history.space.dimension + 2
+        numbers, good = self._ranked(), 0
+        top = [number for _, number in self._ladder.rungs[self.budgets[-1]]]
+        if len(top) >= least:
+            good = math.ceil(TOP_SHARE * len(top))
+            numbers = list(dict.fromkeys(top + numbers))
+        elif len(numbers) >= least:
+            good = math.ceil(GOOD_SHARE * len(numbers))
         points = np.array([self._ladder.point(number) for number in numbers])
-        running = np.array(list(history.pending.values())).reshape(-1, dimension)
-        good = min(math.ceil(GOOD_SHARE * len(points)), MOST_GOOD)
+        points = points.reshape(-1, history.space.dimension)
+        if not good:
+            return points[:0]
+        running = np.array(list(history.pending.values())).reshape(-1, points.shape[1])
         bad = np.concatenate((points[good:], running))
         return most_promising(history.axes, points[:good], bad, rng, CANDIDATES)
 
