@@ -13,7 +13,7 @@ import pytest
 kt = pytest.importorskip("keras_tuner", reason="needs the extra `search`")
 
 from hpcourse import search  # noqa: E402
-from hpcourse.interop.keras_tuner import SearcherOracle, to_space  # noqa: E402
+from hpcourse.interop.keras_tuner import SearcherOracle, TunedFit, to_space  # noqa: E402
 from hpcourse.search import Choice, Integer, Random, Real, Suggestion  # noqa: E402
 
 PROGRAM = Path(__file__).parent / "programs" / "keras_tuner_search.py"
@@ -224,6 +224,22 @@ def test_one_name_under_two_conditions_is_two_axes():
     axes = to_space(hp).axes
     assert [axis.name for axis in axes] == ["kind", "depth", "depth#2"]
     assert [axis.conditions for axis in axes[1:]] == [((0, frozenset({k})),) for k in (0, 1)]
+
+
+def test_tuned_settings_come_before_those_of_search():
+    class Model:
+        def fit(self, *arguments, **named):
+            return arguments, named
+
+    def settings(hp):
+        return {"batch_size": hp.Choice("batch_size", [16, 48]), "epochs": 2}
+
+    hp = kt.HyperParameters()
+    model = TunedFit(lambda hp: Model(), settings)
+    model.declare_hyperparameters(hp)
+    hp.values["batch_size"] = 48
+    fitted = model.fit(hp, model.build(hp), "x", epochs=9, verbose=0)
+    assert fitted == (("x",), {"batch_size": 48, "epochs": 2, "verbose": 0})
 
 
 def test_a_real_model_with_its_batch_size_and_epochs(tmp_path):
