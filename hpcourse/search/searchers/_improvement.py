@@ -14,7 +14,7 @@ from hpcourse.search.searchers._gaussian_process import GaussianProcess, fit, wh
 from hpcourse.search.searchers._kernels import Kernel, Prior
 from hpcourse.search.space import Axis, Matrix, active
 
-__all__ = ["Improvement", "quasi_random", "warped"]
+__all__ = ["Improvement", "Turns", "quasi_random", "warped"]
 
 Vector = NDArray[np.float64]
 
@@ -50,19 +50,21 @@ class Improvement:
         kernel: Correlation of two configurations.
         prior: Of all parameters.
         theta: Parameters.
+        log: Whether it follows values on a logarithmic scale, see `warped`.
         told: Number of trials to which they were fitted.
     """
 
     kernel: Kernel
     prior: Prior
     theta: Vector
+    log: bool
     told: int = 0
 
     @staticmethod
-    def of(kernel: Kernel, *, noisy: bool) -> "Improvement":
+    def of(kernel: Kernel, *, noisy: bool, log: bool) -> "Improvement":
         """The model before anything is known."""
         prior = whole_prior(kernel, noisy=noisy)
-        return Improvement(kernel, prior, prior.mean)
+        return Improvement(kernel, prior, prior.mean, log)
 
     def promising(self, history: History, rng: np.random.Generator) -> tuple[Matrix, "Improvement"]:
         """Points of large expected improvement, the best first, and the model to ask next time.
@@ -71,7 +73,7 @@ class Improvement:
             history: Of which at least one trial has ended.
             rng: Source of everything random.
         """
-        values = warped(history.values)
+        values = warped(history.values, log=self.log)
         rows = self.kernel.features(history.points)
         after = self._fitted_to(rows, values)
         kept = _spread(values, KNOWN)
@@ -108,31 +110,67 @@ class Improvement:
         return replace(self, theta=theta, told=told)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Two models that suggest in turns, as nobody knows on which scale the values are smooth.
+
+    On the logarithmic scale a search goes on with ever smaller gains in one valley; as they are,
+    one very bad value hides what distinguishes good ones.
+
+    Attributes:
+        plain: The model of the values as they are.
+        log: The model of their logarithmic distances from the lowest one.
+    """
+
+    plain: Improvement
+    log: Improvement
+
+    @staticmethod
+    def of(kernel: Kernel, *, noisy: bool) -> "Turns":
+        """Both models before anything is known."""
+        plain, log = (Improvement.of(kernel, noisy=noisy, log=log) for log in (False, True))
+        return Turns(plain, log)
+
+    def promising(self, history: History, rng: np.random.Generator) -> tuple[Matrix, "Turns"]:
+        """Points of large expected improvement, the best first, and the models for next time."""
+        if history.asked % 2:
+            points, log = self.log.promising(history, rng)
+            return points, replace(self, log=log)
+        points, plain = self.plain.promising(history, rng)
+        return points, replace(self, plain=plain)
+
+
 def quasi_random(history: History) -> Matrix:
     """The next point of a scrambled Sobol sequence (1, dimension)."""
     sobol = qmc.Sobol(history.space.dimension, rng=np.random.default_rng(history.seed))
     return np.asarray(sobol.random_base2(history.asked.bit_length()))[[history.asked]]
 
 
-def warped(values: Vector) -> Vector:
+def warped(values: Vector, *, log: bool) -> Vector:
     """Values (n,) as a process can follow them: their order kept, mean zero, variance one.
 
-    Where values are bad their differences say little: above the lowest one they are compressed by a
-    logarithm, with the median's distance as unit. A power transformation then makes them as normal
-    as it can; Yeo and Johnson (2000), A New Family of Power Transformations, Biometrika 87. Failed
-    trials have the worst value. Shifts and positive factors change nothing.
+    On the logarithmic scale distances from the lowest value are compressed, with their median as
+    unit, and a power transformation makes the result as normal as it can; Yeo and Johnson (2000), A
+    New Family of Power Transformations, Biometrika 87. Failed trials have the worst value. Shifts
+    and positive factors change nothing.
 
     Examples:
-        >>> warped(np.array([1, 2, 3, 4, 1000, np.inf])).round(2).tolist()
+        >>> warped(np.array([1, 2, 3, 4, 1000, np.inf]), log=True).round(2).tolist()
         [-1.06, -0.76, -0.55, -0.39, 1.38, 1.38]
     """
     good = finite(values)
-    distance = good - good.min()
+    distance = np.asarray(good - good.min())
     if not distance.any():
         return distance
+    if not log:
+        return _standard(distance)
     flat = _standard(np.log1p(distance / np.median(distance[distance > 0])))
-    best = minimize_scalar(lambda p: -yeojohnson_llf(p, flat), bounds=POWERS, method="bounded")
-    return _standard(yeojohnson(flat, best.x))
+
+    def loss(power: float) -> float:
+        return -float(yeojohnson_llf(power, flat))
+
+    best = minimize_scalar(loss, bounds=POWERS, method="bounded")
+    return _standard(np.asarray(yeojohnson(flat, float(best.x))))
 
 
 def _standard(values: Vector) -> Vector:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcourse.search.searcher import History
-from hpcourse.search.searchers._improvement import Improvement, quasi_random
+from hpcourse.search.searchers._improvement import Turns, quasi_random
 from hpcourse.search.searchers._kernels import MixedKernel
 from hpcourse.search.searchers.tpe import GOOD_SHARE, MOST_GOOD, most_promising
 from hpcourse.search.space import Matrix, Space
@@ -15,7 +15,7 @@ START = 10
 """Number of quasi-random trials."""
 
 PATIENCE = 20
-"""Trials without a better value after which every other one comes from Parzen search."""
+"""Trials without a better value after which every third one comes from Parzen search."""
 
 MANY = 500
 """Number of ended trials from which all come from it, because the process becomes slow."""
@@ -27,7 +27,7 @@ class Auto:
     """The default searcher: the best of this package's for the number of trials that there are.
 
     The first trials are quasi-random. Then a Gaussian process suggests, as in `GP`, which needs the
-    fewest trials, on mixed and conditional spaces too. While it finds nothing better, every other
+    fewest trials, on mixed and conditional spaces too. While it finds nothing better, every third
     suggestion is that of tree-structured Parzen search, as in `TPE`, which assumes less about the
     objective. After some hundreds of trials, where the process becomes slow, that is left alone.
 
@@ -49,7 +49,7 @@ class Auto:
 
     def __init__(self, space: Space, *, seed: int = 0, noisy: bool = False) -> None:
         self._history = History(space, seed, noisy=noisy)
-        self._model = Improvement.of(MixedKernel(space.axes), noisy=noisy)
+        self._model = Turns.of(MixedKernel(space.axes), noisy=noisy)
         self._last_gain = 0  # number of ended trials when the best value was found
 
     def ask(self) -> Suggestion | None:
@@ -58,7 +58,7 @@ class Auto:
         told = len(history.trials)
         if told == 0 or max(told, history.asked) < START:
             points = quasi_random(history)
-        elif told >= MANY or (told - self._last_gain >= PATIENCE and history.asked % 2):
+        elif told >= MANY or (told - self._last_gain >= PATIENCE and history.asked % 3 == 0):
             points = _parzen(history, rng)
         else:
             points, model = model.promising(history, rng)

@@ -8,7 +8,7 @@ References:
 
 from hpcourse._check import require_count
 from hpcourse.search.searcher import History
-from hpcourse.search.searchers._improvement import Improvement, quasi_random
+from hpcourse.search.searchers._improvement import Turns, quasi_random
 from hpcourse.search.searchers._kernels import Kernel, MixedKernel
 from hpcourse.search.space import Space
 from hpcourse.search.trial import Suggestion, Trial
@@ -21,8 +21,9 @@ class GP:
 
     The first trials are quasi-random. Then the parameters of a Gaussian process over the unit cube
     are fitted to all values by their marginal likelihood and a prior, and the configuration of the
-    largest log expected improvement is suggested. Trials that run count as if they had ended with
-    the value that the process expects; failed ones as the worst value.
+    largest log expected improvement is suggested. By turns the process follows the values as they
+    are and their distances from the lowest one on a logarithmic scale. Trials that run count as if
+    they had ended with the value that the process expects; failed ones as the worst value.
 
     Args:
         space: Where configurations live; mixed and conditional ones too.
@@ -55,7 +56,7 @@ class GP:
         require_count("GP", start=start)
         self._history = History(space, seed, noisy=noisy)
         self.start = start
-        self._model = Improvement.of(kernel or MixedKernel(space.axes), noisy=noisy)
+        self._model = Turns.of(kernel or MixedKernel(space.axes), noisy=noisy)
 
     def ask(self) -> Suggestion | None:
         """The next configuration; None once a finite space is used up."""

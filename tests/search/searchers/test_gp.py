@@ -78,21 +78,23 @@ def test_trials_that_run_keep_others_away(space):
 @given(
     values=st.lists(st.integers(-1000, 1000), min_size=2, max_size=30, unique=True),
     skew=st.sampled_from([1, 3, 5]),
+    log=st.booleans(),
 )
-def test_warped_values_keep_their_order_whatever_their_unit(values, skew):
+def test_warped_values_keep_their_order_whatever_their_unit(values, skew, log):
     values = np.array(values, float) ** skew
-    found = warped(values)
+    found = warped(values, log=log)
     assert np.array_equal(np.argsort(found), np.argsort(values))
     assert found.mean() == pytest.approx(0, abs=1e-9)
     assert found.std() == pytest.approx(1)
-    assert np.allclose(warped(3 * values + 7), found, atol=1e-4)
-    failed = warped(np.append(values, np.inf))
+    assert np.allclose(warped(3 * values + 7, log=log), found, atol=1e-4)
+    failed = warped(np.append(values, np.inf), log=log)
     assert failed[-1] == failed.max() == failed[np.argmax(values)]
 
 
 def test_equal_values_say_nothing():
-    assert warped(np.full(3, 5.0)).tolist() == [0, 0, 0]
-    assert warped(np.full(3, np.inf)).tolist() == [0, 0, 0]
+    for log in (False, True):
+        assert warped(np.full(3, 5.0), log=log).tolist() == [0, 0, 0]
+        assert warped(np.full(3, np.inf), log=log).tolist() == [0, 0, 0]
 
 
 def test_failures_are_avoided():
