@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("objective", metavar="MODULE:NAME", help="a function of a trial, to be minimised")
     add("--space", type=Path, required=True, metavar="FILE", help="the space, in YAML")
-    add("--searcher", default="tpe", metavar="NAME", help=f"{', '.join(named_searchers())}")
+    names = ", ".join(named_searchers())
+    add("--searcher", default="auto", metavar="NAME", help=f"{names} (default: auto)")
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the searcher")
     add("--trials", type=int, default=100, metavar="N", help="in all (default: 100)")
     add("--storage", type=Path, metavar="FILE", help="keep the study there, and resume it")

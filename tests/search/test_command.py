@@ -93,7 +93,10 @@ def test_the_report_tells_what_was_found(folder, capsys):
 
 
 def test_the_printed_command_goes_on_with_the_study(folder, capsys):
-    assert tune("--trials", 12, "--storage", "my study.db", "--set", "starts=3") == 0
+    assert (
+        tune("--trials", 12, "--storage", "my study.db", "--searcher", "TPE", "--set", "starts=3")
+        == 0
+    )
     words = shlex.split(capsys.readouterr().out.splitlines()[-1])
     assert words[:2] == ["hpcourse", "tune"]
     words[words.index("--trials") + 1] = "15"
@@ -176,8 +179,12 @@ def test_searchers_that_need_more_than_a_space_have_none():
         ([], {"space": "none.yaml"}, "none.yaml"),
         (["--searcher", "hyperbands"], {}, "no such searcher (known: hyperband"),
         (["--set", "starts"], {}, "--set needs NAME=VALUE, got set='starts'"),
-        (["--set", "start=3"], {}, "tpe does not take these settings"),
-        (["--set", "starts=0"], {}, "TPE needs an integer starts >= 1, got starts=0"),
+        (["--searcher", "tpe", "--set", "start=3"], {}, "tpe does not take these settings"),
+        (
+            ["--searcher", "tpe", "--set", "starts=0"],
+            {},
+            "TPE needs an integer starts >= 1, got starts=0",
+        ),
         (["--trials", "0"], {}, "minimize needs an integer trials >= 1, got trials=0"),
         (["--workers", "0"], {}, "got workers=0"),
         (["--batch", "0"], {}, "got batch=0"),
