@@ -63,11 +63,12 @@ class History:
         trials: The ended trials, in the order in which they were told.
 
     Raises:
-        ValueError: If `seed` is no integer of at least zero.
+        ValueError: If `seed` is no integer of at least zero, or the space has no coordinate.
     """
 
     def __init__(self, space: Space, seed: int, *, noisy: bool = False) -> None:
         require(type(seed) is int and seed >= 0, "A search needs an integer seed >= 0", seed=seed)
+        require(space.dimension > 0, "A search needs a space with something to choose", space=space)
         self.space, self.seed, self.noisy = space, seed, noisy
         self.asked = 0
         self.pending: dict[int, Unit] = {}

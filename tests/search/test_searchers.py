@@ -16,11 +16,14 @@ from hpcourse.search import (
     GP,
     TPE,
     Auto,
+    Box,
     Evolution,
+    Fixed,
     Forest,
     Grid,
     HalvingTPE,
     Hyperband,
+    Integer,
     MedianRule,
     Narrowing,
     PolicyGradient,
@@ -198,3 +201,14 @@ def test_a_searcher_can_be_pickled_between_trials(make, space):
 def test_a_bad_seed_is_named(make, space):
     with pytest.raises(ValueError, match="seed >= 0, got seed=-1"):
         make(space, seed=-1)
+
+
+def test_a_space_without_a_choice_is_refused(make):
+    with pytest.raises(ValueError, match="something to choose, got space=Box"):
+        make(Box({"epochs": Fixed(5)}), seed=0)
+
+
+def test_a_domain_of_very_many_values_is_searched(make):
+    vast = Box({"seed": Integer(0, 10**12 - 1), "width": Integer(1, 10**9, log=True)})
+    for suggestion in run(make(vast, seed=0), 20):
+        assert vast.decode(vast.encode(suggestion.config)) == suggestion.config

@@ -199,9 +199,12 @@ def _between(axis: Axis, count: int, low: float = 0.0, high: float = 1.0) -> Uni
     domain = axis.domain
     if domain.levels == 0:
         return np.asarray(low + (np.arange(count) + 0.5) / count * (high - low))
-    codes = np.arange(domain.levels)
+    first, last = 0, domain.levels - 1
     if domain.ordered:
         first, last = (int(code) for code in domain.codes([low, high]))
+    if domain.ordered and last - first >= count:
         parts = first + (np.arange(count) + 0.5) / count * (last - first + 1)
-        codes = np.arange(first, last + 1) if last - first < count else parts.astype(int)
+        codes = parts.astype(np.intp)
+    else:
+        codes = np.arange(first, last + 1)
     return np.asarray(np.mean(domain.edges(codes), axis=0))
