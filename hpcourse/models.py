@@ -214,8 +214,8 @@ def pnet(*, seed: int) -> nn.Sequential:
         seed: Decides the initial weights (torch's default initialisation).
 
     Returns:
-        Windows (batch, 1, 12, 12) to (batch, 9): the logit of a face, four numbers of its box,
-        and x and y of both eyes.
+        A network from windows (batch, 1, 12, 12) to (batch, 9), which are the logit of a face, four
+        numbers of its box, and x and y of both eyes.
 
     References:
         K. Zhang, Z. Zhang, Z. Li and Y. Qiao, "Joint face detection and alignment using multitask

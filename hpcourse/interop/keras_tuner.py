@@ -11,7 +11,7 @@ from keras_tuner.src.engine.hyperparameters import hp_types  # its public path h
 
 from hpcourse._check import require
 from hpcourse.interop._axes import FlatSpace
-from hpcourse.search import Axis, Choice, Config, Integer, Real, Searcher, Trial
+from hpcourse.search import Axis, Choice, Config, Integer, Real, Searcher, Space, Trial
 from hpcourse.search.domains import Domain
 
 __all__ = ["SearcherOracle", "TunedFit", "to_space"]
@@ -66,7 +66,7 @@ class SearcherOracle(kt.Oracle):  # type: ignore[misc]  # KerasTuner has no type
             return {"status": Status.IDLE if self.ongoing_trials else Status.STOPPED}
         return {"status": Status.RUNNING, "values": _values(self.hyperparameters, config)}
 
-    def _of(self, space: FlatSpace) -> "_Search":
+    def _of(self, space: Space) -> "_Search":
         """The search of this space, begun now or before."""
         key = json.dumps(self.hyperparameters.get_config()["space"], sort_keys=True)
         if self._search is None or self._search.key != key:
@@ -76,14 +76,14 @@ class SearcherOracle(kt.Oracle):  # type: ignore[misc]  # KerasTuner has no type
                 self._search = self._begin(key, space, len(self.trials))
         return self._search
 
-    def _begin(self, key: str, space: FlatSpace, shift: int) -> "_Search":
+    def _begin(self, key: str, space: Space, shift: int) -> "_Search":
         return _Search(key, space, self._make(space, seed=self._search_seed + shift))
 
 
 class _Search:
     """A searcher at work on the trials of an oracle."""
 
-    def __init__(self, key: str, space: FlatSpace, searcher: Searcher) -> None:
+    def __init__(self, key: str, space: Space, searcher: Searcher) -> None:
         self.key = key
         self._space, self._searcher = space, searcher
         self._asked: dict[str, tuple[int, Config, dict[str, Any]]] = {}
@@ -175,7 +175,7 @@ class TunedFit(kt.HyperModel):  # type: ignore[misc]  # KerasTuner has no types
         return model.fit(*arguments, **{**named, **self._settings(hp)})
 
 
-def to_space(hyperparameters: kt.HyperParameters) -> FlatSpace:
+def to_space(hyperparameters: kt.HyperParameters) -> Space:
     """KerasTuner's hyperparameters as a space of ours.
 
     One that stands under several conditions with one name gets an axis for each, ``"units#2"``.

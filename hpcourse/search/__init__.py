@@ -4,7 +4,7 @@ from hpcourse.search._journal import load_study
 from hpcourse.search._work import Pruned
 from hpcourse.search.analysis import study_importance
 from hpcourse.search.checkpoints import Checkpoints
-from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Real, Rounded
+from hpcourse.search.domains import Choice, Domain, Fixed, Integer, Normal, Parameter, Real, Rounded
 from hpcourse.search.driver import minimize
 from hpcourse.search.importance import (
     Importance,
@@ -31,11 +31,13 @@ from hpcourse.search.searchers import (
     Grid,
     HalvingTPE,
     Hyperband,
+    Kernel,
     Line,
     Manual,
     MedianRule,
     Narrowing,
     PolicyGradient,
+    Prior,
     QLearning,
     QuasiRandom,
     Random,
@@ -86,6 +88,7 @@ __all__ = [
     "Hyperband",
     "Importance",
     "Integer",
+    "Kernel",
     "Line",
     "List",
     "Manual",
@@ -95,7 +98,9 @@ __all__ = [
     "Narrowing",
     "Normal",
     "Objective",
+    "Parameter",
     "PolicyGradient",
+    "Prior",
     "Pruned",
     "QLearning",
     "QuasiRandom",

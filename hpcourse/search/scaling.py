@@ -150,7 +150,7 @@ class Timing:
 
     @property
     def overhead(self) -> float:
-        """Seconds of a worker per trial that are not evaluation: asking, sending, waiting."""
+        """Seconds of a worker per trial that are no evaluation but asking, sending and waiting."""
         return (self.seconds * self.workers - self.work) / self.trials
 
 
