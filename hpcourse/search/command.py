@@ -5,10 +5,14 @@ import difflib
 import importlib
 import inspect
 import shlex
+import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import yaml
@@ -78,22 +82,42 @@ def tune(options: argparse.Namespace) -> int:
     searcher = _searcher(options, space)
     objective = _objective(options.objective, options.batch)
     try:
-        study = minimize(
-            objective,
-            searcher,
-            trials=options.trials,
-            workers=options.workers,
-            storage=options.storage,
-            seed=options.seed,
-            timeout=options.timeout,
-            trial_timeout=options.trial_timeout,
-        )
+        with _interrupts() as interrupts:
+            study = minimize(
+                objective,
+                searcher,
+                trials=options.trials,
+                workers=options.workers,
+                storage=options.storage,
+                seed=options.seed,
+                timeout=options.timeout,
+                trial_timeout=options.trial_timeout,
+            )
     except StorageError as error:
         raise ValueError(str(error)) from error
     print("\n".join(_report(study, space, options)))
-    if any(trial.state == "running" for trial in study.trials):
+    if interrupts:
         return INTERRUPTED
     return 0 if any(trial.state == "done" for trial in study.trials) else 1
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Counts each Ctrl-C, at which `minimize` returns early without a word of it."""
+    counted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield counted  # signals reach the main thread alone
+        return
+
+    def count(number: int, frame: FrameType | None) -> None:
+        counted.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, count)
+    try:
+        yield counted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _dashed(name: str) -> str:

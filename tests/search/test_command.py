@@ -118,7 +118,6 @@ def test_an_interrupted_search_resumes_and_equals_one_that_was_not(folder):
     assert "to resume, or with more trials:\n  hpcourse tune tuned:slow" in out
     before = load_study("study.db")
     running = {trial.number for trial in before.trials if trial.state == "running"}
-    assert running
     assert len(before) < 30
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "trials: 30 (" in again.stdout

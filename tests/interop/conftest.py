@@ -1,0 +1,3 @@
+"""Programs that tests start are no tests."""
+
+collect_ignore = ["programs"]
