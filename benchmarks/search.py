@@ -1,6 +1,6 @@
 """How good searchers are after as many evaluations: ours, and those of optuna and hyperopt.
 
-Run ``python benchmarks/search.py --cache /tmp/search.json``; it prints tables, and writes them and
+Run ``python benchmarks/search.py --cache search.json``; it prints tables, and writes them and
 a plot where ``--table`` and ``--plot`` say. Results are kept in the cache, so that a run that is
 ended goes on where it was; ``--again NAME`` forgets those of a searcher that has changed.
 
@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -294,7 +295,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--short", nargs="+", default=[], metavar="NAME", help="run half as long")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--report", action="store_true", help="run nothing, show what there is")
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/hpcourse-search.json"))
+    cache = Path(tempfile.gettempdir(), "hpcourse-search.json")
+    parser.add_argument("--cache", type=Path, default=cache)
     parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="searchers to redo")
     parser.add_argument("--table", type=Path, help="where to write the tables (Markdown)")
     parser.add_argument("--plot", type=Path, help="where to write the plot (PNG)")
