@@ -12,6 +12,7 @@ import numpy as np
 
 from hpcourse._check import require
 from hpcourse.search import Axis, Config, Space
+from hpcourse.search.domains import middles
 from hpcourse.search.space import UNUSED, Unit
 
 __all__ = ["FlatSpace", "code", "counts", "labels", "middle", "values", "walk"]
@@ -66,8 +67,7 @@ def code(axis: Axis, u: float) -> int:
 
 def middle(axis: Axis, number: int) -> float:
     """The place of a separate value: the middle of its cell."""
-    low, high = axis.domain.edges(number)
-    return float(low + high) / 2
+    return float(middles(axis.domain, number))
 
 
 class FlatSpace:

@@ -12,7 +12,7 @@ from keras_tuner.src.engine.hyperparameters import hp_types  # its public path h
 from hpcourse._check import require
 from hpcourse.interop._axes import FlatSpace
 from hpcourse.search import Axis, Choice, Config, Integer, Real, Searcher, Space, Trial
-from hpcourse.search.domains import Domain
+from hpcourse.search.domains import Domain, middles
 
 __all__ = ["SearcherOracle", "TunedFit", "to_space"]
 
@@ -211,8 +211,7 @@ def _condition(given: Any, axes: list[Axis]) -> tuple[int, frozenset[int]] | Non
     if len(named) != 1 or not axes[named[0]].domain.levels:
         return None
     domain = axes[named[0]].domain
-    middles = (sum(domain.edges(code)) / 2 for code in range(domain.levels))
-    values = [domain.decode(float(u)) for u in middles]
+    values = [domain.decode(u) for u in middles(domain).tolist()]
     return named[0], frozenset(k for k, value in enumerate(values) if value in given.values)
 
 

@@ -20,7 +20,7 @@ from hpcourse._check import require
 from hpcourse.interop import _nni_server
 from hpcourse.interop._axes import labels, walk
 from hpcourse.search import Choice, Integer, Normal, Real, Space, Suggestion, Trial
-from hpcourse.search.domains import Domain
+from hpcourse.search.domains import Domain, middles
 
 __all__ = ["TUNERS", "NniSearcher", "to_nni"]
 
@@ -218,7 +218,7 @@ def _parents(space: Space) -> frozenset[int]:
 def _leaf(domain: Domain) -> dict[str, Any]:
     """What draws a parameter that nothing depends on."""
     if _is_listed(domain):
-        return {"_type": "choice", "_value": [domain.decode(u) for u in _middles(domain)]}
+        return {"_type": "choice", "_value": [domain.decode(u) for u in middles(domain).tolist()]}
     if isinstance(domain, Normal) and _is_free(domain):
         kind = "lognormal" if domain.log else "normal"
         return {"_type": kind, "_value": [domain.mean, domain.std]}
@@ -234,8 +234,7 @@ def _leaf(domain: Domain) -> dict[str, Any]:
 def _place(domain: Domain, found: Any, parent: bool) -> float:
     """The place of what nni drew for a parameter."""
     if parent:
-        low, high = domain.edges(int(found))
-        return float(low + high) / 2
+        return float(middles(domain, int(found)))
     if isinstance(domain, Integer) and domain.step == 1:
         return domain.encode(round(found))
     if isinstance(domain, Real) and domain.step is None:
@@ -254,7 +253,3 @@ def _is_listed(domain: Domain) -> bool:
 
 def _is_free(domain: Normal) -> bool:
     return domain.low is None and domain.high is None and domain.step is None
-
-
-def _middles(domain: Domain) -> list[float]:
-    return [sum(map(float, domain.edges(code))) / 2 for code in range(domain.levels)]

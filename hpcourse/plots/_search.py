@@ -31,6 +31,7 @@ from hpcourse.plots._axes import (
 )
 from hpcourse.search import Domain, Importance, Space, Study, Trial
 from hpcourse.search.analysis import Places, places
+from hpcourse.search.domains import middles
 
 Trials = Study | Sequence[Trial]
 Curves = ArrayLike | Sequence[Study]
@@ -268,11 +269,7 @@ def _values(found: Places) -> Array:
 
 def _marks(domain: Domain) -> list[tuple[float, str]]:
     """Places and texts of ticks: few separate values all, of others quantiles of the prior."""
-    if 0 < domain.levels <= 6:
-        low, high = domain.edges(np.arange(domain.levels))
-        spots = ((low + high) / 2).tolist()
-    else:
-        spots = [0.0, 0.25, 0.5, 0.75, 1.0]
+    spots = middles(domain).tolist() if 0 < domain.levels <= 6 else [0.0, 0.25, 0.5, 0.75, 1.0]
     return [(u, _text(domain.decode(u))) for u in spots]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse._check import require
-from hpcourse.search.domains import Domain, own_copy, same
+from hpcourse.search.domains import Domain, middles, own_copy, same
 
 Unit = NDArray[np.float64]  # (dimension,), in [0, 1]
 
@@ -79,7 +79,7 @@ class Branch:
                 reasons.append(str(error))
                 continue
             u[:] = trial
-            u[self.axis] = sum(self.choice.edges(code)) / 2
+            u[self.axis] = float(middles(self.choice, code))
             return
         why = "; ".join(reasons)
         raise ValueError(f"{self.path!r}: no branch of the choice holds {value=} ({why})")

@@ -16,6 +16,7 @@ from hpcourse.search._priors import (
     Gaussian,
     Grid,
     Uniform,
+    middles,
     multiples,
     widened,
 )
@@ -72,8 +73,7 @@ class _Numbers(Parameter, ABC):
     def _place(self, value: float) -> float:
         if self._grid is None:
             return float(self._prior.cdf(value))
-        low, high = self.edges(self._grid.code(value))
-        return float(low + high) / 2
+        return float(middles(self, self._grid.code(value)))
 
     def _at(self, u: float) -> float:
         require(0 <= u <= 1, f"{type(self).__name__} decodes places in [0, 1]", u=u)

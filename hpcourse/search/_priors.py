@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -142,6 +143,25 @@ class Gaussian:
         """The ends in standard deviations from the mean."""
         low, high = (_log_end(end) if self.log else end for end in (self.low, self.high))
         return (low - self.mean) / self.std, (high - self.mean) / self.std
+
+
+class Cells(Protocol):
+    """A domain of separate values, each of which has a cell of the unit interval."""
+
+    @property
+    def levels(self) -> int:
+        """Number of values."""
+        ...
+
+    def edges(self, codes: ArrayLike) -> tuple[Vector, Vector]:
+        """Lower and upper ends of the cells of values, by their numbers."""
+        ...
+
+
+def middles(domain: Cells, codes: ArrayLike | None = None) -> Vector:
+    """Places of separate values: the middles of their cells, by their numbers; None means all."""
+    low, high = domain.edges(np.arange(domain.levels) if codes is None else codes)
+    return np.asarray((low + high) / 2)
 
 
 def widened(grid: Grid, *, log: bool) -> Uniform:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse._check import require
-from hpcourse.search.domains import Domain
+from hpcourse.search.domains import Domain, middles
 from hpcourse.search.importance import Importance, fanova
 from hpcourse.search.space import Axis, Space, active
 from hpcourse.search.study import Study
@@ -172,6 +172,5 @@ def _even(domain: Domain) -> bool:
 def _values(domain: Domain, coded: bool) -> tuple[Any, ...]:
     """The settings at which `fanova` evaluates a curve."""
     if coded:
-        low, high = domain.edges(np.arange(domain.levels))
-        return tuple(domain.decode(float(u)) for u in (low + high) / 2)
+        return tuple(domain.decode(u) for u in middles(domain).tolist())
     return tuple(domain.decode((cell + 0.5) / CURVE) for cell in range(CURVE))

@@ -17,9 +17,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from hpcourse._check import require, require_positive
 from hpcourse.search._numbers import Integer, Normal, Parameter, Real, Rounded
+from hpcourse.search._priors import middles
 from hpcourse.search.trial import check_config
 
-__all__ = ["Choice", "Domain", "Fixed", "Integer", "Normal", "Parameter", "Real", "Rounded"]
+__all__ = [
+    "Choice",
+    "Domain",
+    "Fixed",
+    "Integer",
+    "Normal",
+    "Parameter",
+    "Real",
+    "Rounded",
+    "middles",
+]
 
 Vector = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -110,8 +121,7 @@ class Choice(Parameter):
         """
         index = self._index(value)
         require(index >= 0, f"Choice needs one of {self.values}", value=value)
-        low, high = self.edges(index)
-        return float(low + high) / 2
+        return float(middles(self, index))
 
     def decode(self, u: float) -> Any:
         """The value at place `u` of [0, 1]."""

@@ -30,7 +30,7 @@ from hpcourse._check import require, require_count, require_finite
 from hpcourse.search._axes import encode
 from hpcourse.search._boxes import Boxes, boxes, main_variance, marginal, pair_variance
 from hpcourse.search._inputs import checked_levels, checked_names, checked_points, checked_values
-from hpcourse.search.domains import Domain
+from hpcourse.search.domains import Domain, middles
 from hpcourse.search.trial import Config
 
 __all__ = ["Importance", "Marginal", "cap", "config_importance", "fanova", "ranks"]
@@ -257,8 +257,7 @@ def _places(levels: int) -> list[float]:
 
 def _units(axis: Domain) -> list[float]:
     """The same places on the unit interval."""
-    places = _places(axis.levels)
-    return [float(sum(axis.edges(int(k)))) / 2 for k in places] if axis.levels else places
+    return middles(axis).tolist() if axis.levels else _places(0)
 
 
 def _curve(trees: Sequence[Boxes], j: int, levels: int, centre: float, scale: float) -> Marginal:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcourse._check import require
+from hpcourse.search.domains import middles
 from hpcourse.search.space import Axis, Matrix, Space, Unit, canonical
 from hpcourse.search.trial import Suggestion, Trial
 
@@ -180,6 +181,5 @@ def _all_points(axes: Sequence[Axis]) -> list[Unit]:
     counts = [axis.domain.levels for axis in axes]
     if 0 in counts or np.prod(counts, dtype=float) > LISTED:
         return []
-    middles = [np.mean(axis.domain.edges(np.arange(axis.domain.levels)), axis=0) for axis in axes]
-    points = np.array(list(product(*middles))).reshape(-1, len(axes))
+    points = np.array(list(product(*(middles(axis.domain) for axis in axes))))
     return list(np.unique(canonical(axes, points), axis=0))

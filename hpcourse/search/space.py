@@ -34,6 +34,7 @@ from hpcourse.search.domains import (
     Parameter,
     Real,
     Rounded,
+    middles,
 )
 from hpcourse.search.trial import Config
 
@@ -341,9 +342,8 @@ def _length(name: str, place: _Place, box: Mapping[str, Any]) -> Leaf:
 
 def _longer(domain: Domain, position: int) -> frozenset[int]:
     """Numbers of the lengths that have an entry at a position."""
-    ends = domain.edges(np.arange(domain.levels))
-    middles = (ends[0] + ends[1]) / 2
-    return frozenset(k for k, u in enumerate(middles) if domain.decode(float(u)) > position)
+    lengths = [domain.decode(u) for u in middles(domain).tolist()]
+    return frozenset(k for k, length in enumerate(lengths) if length > position)
 
 
 def active(axes: Sequence[Axis], points: Matrix) -> NDArray[np.bool_]:
@@ -366,7 +366,6 @@ def canonical(axes: Sequence[Axis], points: Matrix) -> Matrix:
     result = points.copy()
     for column, axis in enumerate(axes):
         if axis.domain.levels:
-            low, high = axis.domain.edges(axis.domain.codes(points[:, column]))
-            result[:, column] = (low + high) / 2
+            result[:, column] = middles(axis.domain, axis.domain.codes(points[:, column]))
     result[~active(axes, points)] = UNUSED
     return result

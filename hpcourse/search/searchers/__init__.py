@@ -1,6 +1,5 @@
 """Searchers, one file each; `hpcourse.search` exports them all."""
 
-from hpcourse.search.searchers._kernels import Kernel, Prior
 from hpcourse.search.searchers.asha import ASHA
 from hpcourse.search.searchers.auto import Auto
 from hpcourse.search.searchers.bohb import BOHB
@@ -45,13 +44,11 @@ __all__ = [
     "Grid",
     "HalvingTPE",
     "Hyperband",
-    "Kernel",
     "Line",
     "Manual",
     "MedianRule",
     "Narrowing",
     "PolicyGradient",
-    "Prior",
     "QLearning",
     "QuasiRandom",
     "Random",

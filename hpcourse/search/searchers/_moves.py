@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hpcourse.search.domains import middles
 from hpcourse.search.space import Axis, Matrix, active, canonical
 
 __all__ = ["moved"]
@@ -61,8 +62,7 @@ def _stepped(axis: Axis, at: Matrix, step: Matrix) -> Matrix:
     after = domain.codes(_reflected(at + step))
     side = np.where(step < 0, -1, 1)
     side = np.where((codes + side < 0) | (codes + side >= domain.levels), -side, side)
-    low, high = domain.edges(np.where(after == codes, codes + side, after))
-    return np.asarray((low + high) / 2)
+    return middles(domain, np.where(after == codes, codes + side, after))
 
 
 def _other(axis: Axis, at: Matrix, u: Matrix) -> Matrix:

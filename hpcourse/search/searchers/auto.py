@@ -3,10 +3,10 @@
 import numpy as np
 
 from hpcourse.search.searcher import History
-from hpcourse.search.searchers._improvement import Turns, quasi_random
-from hpcourse.search.searchers._kernels import MixedKernel
 from hpcourse.search.searchers.tpe import GOOD_SHARE, MOST_GOOD, most_promising
 from hpcourse.search.space import Matrix, Space
+from hpcourse.search.surrogates.improvement import Turns, quasi_random
+from hpcourse.search.surrogates.kernels import MixedKernel
 from hpcourse.search.trial import Suggestion, Trial
 
 __all__ = ["Auto"]

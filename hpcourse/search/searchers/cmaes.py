@@ -13,6 +13,7 @@ import cmaes
 import numpy as np
 
 from hpcourse._check import require
+from hpcourse.search.domains import middles
 from hpcourse.search.searcher import History
 from hpcourse.search.space import UNUSED, Axis, Space, Unit, canonical
 from hpcourse.search.trial import Suggestion, Trial
@@ -135,7 +136,7 @@ class _Layout:
         mean = np.full(count, 0.5) if rng is None else rng.random(count)
         return cmaes.CatCMAwM(
             x_space=[[0.0, 1.0]] * len(self.smooth) or None,
-            z_space=[self._middles(axis).tolist() for axis in self.ordered] or None,
+            z_space=[middles(self.axes[axis].domain).tolist() for axis in self.ordered] or None,
             c_space=[self.axes[axis].domain.levels for axis in self.named] or None,
             population_size=population,
             mean=mean if count else None,
@@ -156,13 +157,8 @@ class _Layout:
             u[self.ordered] = solution.z
         if solution.c is not None:
             for axis, chosen in zip(self.named, solution.c, strict=True):
-                u[axis] = self._middles(axis)[int(np.argmax(chosen))]
+                u[axis] = middles(self.axes[axis].domain, int(np.argmax(chosen)))
         return u
-
-    def _middles(self, axis: int) -> Unit:
-        domain = self.axes[axis].domain
-        low, high = domain.edges(np.arange(domain.levels))
-        return np.asarray((low + high) / 2)
 
 
 def _kind(axis: Axis) -> str:

@@ -8,9 +8,9 @@ References:
 
 from hpcourse._check import require_count
 from hpcourse.search.searcher import History
-from hpcourse.search.searchers._improvement import Turns, quasi_random
-from hpcourse.search.searchers._kernels import Kernel, MixedKernel
 from hpcourse.search.space import Space
+from hpcourse.search.surrogates.improvement import Turns, quasi_random
+from hpcourse.search.surrogates.kernels import Kernel, MixedKernel
 from hpcourse.search.trial import Suggestion, Trial
 
 __all__ = ["GP"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hpcourse._check import require, require_count
+from hpcourse.search.domains import middles
 from hpcourse.search.searcher import LISTED, History
 from hpcourse.search.searchers._procedure import Plan, follow
 from hpcourse.search.space import UNUSED, Axis, Matrix, Space, Unit, active, canonical
@@ -207,4 +208,4 @@ def _between(axis: Axis, count: int, low: float = 0.0, high: float = 1.0) -> Uni
         codes = parts.astype(np.intp)
     else:
         codes = np.arange(first, last + 1)
-    return np.asarray(np.mean(domain.edges(codes), axis=0))
+    return middles(domain, codes)

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from hpcourse._check import require, require_count
+from hpcourse.search.domains import middles
 from hpcourse.search.searcher import History
 from hpcourse.search.searchers._procedure import follow
 from hpcourse.search.space import Axis, Space, Unit, canonical
@@ -165,4 +166,4 @@ def _column(space: Space, name: str) -> int:
 def _middle(axis: Axis, code: int) -> float:
     """Place of a separate value."""
     require(axis.domain.levels > 0, "Manual needs a schedule of separate values", name=axis.name)
-    return float(np.mean(axis.domain.edges(code)))
+    return float(middles(axis.domain, code))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hpcourse._check import require_count
 from hpcourse.search.searcher import History
-from hpcourse.search.searchers._parzen import Parzen
 from hpcourse.search.space import Axis, Matrix, Space, Unit, active
+from hpcourse.search.surrogates.parzen import Parzen
 from hpcourse.search.trial import Suggestion, Trial
 
 __all__ = ["TPE", "density", "most_promising"]

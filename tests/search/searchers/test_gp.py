@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from spaces import CONDITIONAL, MIXED
 
 from hpcourse.search import GP, Box, Choice, Random, Real, Trial, When
-from hpcourse.search.searchers._improvement import warped
-from hpcourse.search.searchers._kernels import MixedKernel, Prior
+from hpcourse.search.surrogates.improvement import warped
+from hpcourse.search.surrogates.kernels import MixedKernel, Prior
 
 PLANE = Box({"x": Real(-5.0, 10.0), "y": Real(0.0, 15.0)})
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, lapack, solve_triangular
 from scipy.optimize import minimize
 
-from hpcourse.search.searchers._kernels import Kernel, Prior
 from hpcourse.search.space import Matrix
+from hpcourse.search.surrogates.kernels import Kernel, Prior
 
 __all__ = ["GaussianProcess", "Posterior", "fit", "whole_prior"]
 

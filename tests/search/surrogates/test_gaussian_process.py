@@ -14,10 +14,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from spaces import CONDITIONAL, FLAT, MIXED, SPACES
 
 from hpcourse.search import Box, Choice, List, Real, When
-from hpcourse.search.searchers._acquisition import Acquisition, ascend, log_improvement, maximise
-from hpcourse.search.searchers._gaussian_process import GaussianProcess, fit, whole_prior
-from hpcourse.search.searchers._kernels import MixedKernel
 from hpcourse.search.space import active, canonical
+from hpcourse.search.surrogates.acquisition import Acquisition, ascend, log_improvement, maximise
+from hpcourse.search.surrogates.gaussian_process import GaussianProcess, fit, whole_prior
+from hpcourse.search.surrogates.kernels import MixedKernel
 
 CUBE = Box({"x": List(Real(0.0, 1.0), 3)})
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,10 +9,10 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import qmc, yeojohnson, yeojohnson_llf
 
 from hpcourse.search.searcher import History, finite
-from hpcourse.search.searchers._acquisition import Acquisition, maximise
-from hpcourse.search.searchers._gaussian_process import GaussianProcess, fit, whole_prior
-from hpcourse.search.searchers._kernels import Kernel, Prior
 from hpcourse.search.space import Axis, Matrix, active
+from hpcourse.search.surrogates.acquisition import Acquisition, maximise
+from hpcourse.search.surrogates.gaussian_process import GaussianProcess, fit, whole_prior
+from hpcourse.search.surrogates.kernels import Kernel, Prior
 
 __all__ = ["Improvement", "Turns", "quasi_random", "warped"]
 

@@ -9,9 +9,9 @@ from scipy.stats import chisquare, kstest, truncnorm
 from spaces import CONDITIONAL, FINITE, FLAT, MIXED, SPACES
 
 from hpcourse.search import Box, Choice, Integer, Normal, Real, When
-from hpcourse.search.searchers._parzen import Parzen
 from hpcourse.search.searchers.tpe import SMOOTHING, density
 from hpcourse.search.space import active, canonical
+from hpcourse.search.surrogates.parzen import Parzen
 
 LINE = Box({"x": Real(0, 1)})
 

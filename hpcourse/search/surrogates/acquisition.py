@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from hpcourse.search.domains import Domain
-from hpcourse.search.searchers._gaussian_process import GaussianProcess
+from hpcourse.search.domains import Domain, middles
 from hpcourse.search.space import Axis, Matrix, Unit, active, canonical
+from hpcourse.search.surrogates.gaussian_process import GaussianProcess
 
 __all__ = ["Acquisition", "log_improvement", "maximise"]
 
@@ -150,8 +150,7 @@ def _alternatives(domain: Domain, place: float, rng: np.random.Generator) -> Vec
         near = own + np.array([0, -4, -2, -1, 1, 2, 4]) if domain.ordered else np.array([own])
         drawn = rng.integers(domain.levels, size=LEVELS - len(near))
         codes = np.clip(np.append(near, drawn), 0, domain.levels - 1)
-    low, high = domain.edges(codes)
-    return (low + high) / 2
+    return middles(domain, codes)
 
 
 def maximise(acquisition: Acquisition, starts: Matrix, rng: np.random.Generator) -> Matrix:
