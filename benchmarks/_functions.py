@@ -1,6 +1,6 @@
 """Analytic test functions, and ways to move their minimum to where no searcher expects it.
 
-All take a vector. The first eight have their minimum 0 at the origin, so that a shift and a
+All take a vector. The first thirteen have their minimum 0 at the origin, so that a shift and a
 rotation of the coordinates leave the minimum known. Formulas after Surjanovic and Bingham, Virtual
 Library of Simulation Experiments.
 """
@@ -62,6 +62,33 @@ def styblinski_tang(z: Vector) -> float:
     x = z - 2.903534027771177
     at_minimum = 39.16616570377142
     return float(np.sum(x**4 - 16 * x**2 + 5 * x) / 2 + at_minimum * z.size)
+
+
+def salomon(z: Vector) -> float:
+    """Rings around a cone."""
+    r = sqrt(float(np.sum(z**2)))
+    return 1 - cos(2 * pi * r) + 0.1 * r
+
+
+def different_powers(z: Vector) -> float:
+    """A bowl that becomes flatter from coordinate to coordinate."""
+    return float(np.sum(np.abs(z) ** np.arange(2, z.size + 2)))
+
+
+def cosine_mixture(z: Vector) -> float:
+    """A bowl with a shallow grid of minima."""
+    return float(np.sum(z**2) + 0.1 * np.sum(1 - np.cos(5 * pi * z)))
+
+
+def powell(z: Vector) -> float:
+    """A singular minimum in four dimensions."""
+    a, b, c, d = z
+    return float((a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4)
+
+
+def well(z: Vector) -> float:
+    """Flat but for one wide well."""
+    return 1 - exp(-0.5 * float(np.sum(z**2)))
 
 
 def branin(x: Vector) -> float:
@@ -138,6 +165,20 @@ def shekel(x: Vector) -> float:
 
 
 SHEKEL = -10.536443153483532
+
+
+def beale(x: Vector) -> float:
+    """Logarithm of one plus the Beale function, steep at the corners; x in [-4.5, 4.5] squared."""
+    a, b = x
+    pulls = [c - a + a * b**k for k, c in enumerate((1.5, 2.25, 2.625), 1)]
+    return float(np.log1p(np.sum(np.square(pulls))))
+
+
+def colville(x: Vector) -> float:
+    """Two valleys that are tied together; minimum at (1, 1, 1, 1)."""
+    a, b, c, d = x
+    total = 100 * (a * a - b) ** 2 + (a - 1) ** 2 + (c - 1) ** 2 + 90 * (c * c - d) ** 2
+    return float(total + 10.1 * ((b - 1) ** 2 + (d - 1) ** 2) + 19.8 * (b - 1) * (d - 1))
 
 
 def michalewicz(x: Vector) -> float:

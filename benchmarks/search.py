@@ -46,7 +46,7 @@ STEP = 10
 class Job:
     """One search."""
 
-    chosen: str  # "public" or "aside"
+    chosen: str  # see `_problems`
     problem: str
     searcher: str
     seed: int
@@ -287,7 +287,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--set", default="public", choices=("public", "aside"))
+    parser.add_argument("--set", default="public", choices=("public", "aside", "reserve"))
     parser.add_argument("--problems", nargs="+", metavar="PART", help="those whose name has it")
     parser.add_argument("--searchers", nargs="+", metavar="NAME", help="in the table's order")
     parser.add_argument("--seeds", type=int, default=15)

@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from _problems import aside, problems, public  # a script's neighbour, no package
+from _problems import aside, problems, public, reserve  # a script's neighbour, no package
 
-ALL = {f"{name}: {p.name}": p for name in ("public", "aside") for p in problems(name)}
+ALL = {f"{name}: {p.name}": p for name in ("public", "aside", "reserve") for p in problems(name)}
 
 
 @pytest.fixture(params=ALL, name="problem")
@@ -54,10 +54,11 @@ def test_a_noisy_problem_adds_noise_to_the_truth_alone():
     assert problem.regret(problem.best) == 0
 
 
-def test_the_sets_share_no_problem():
-    public_data, aside_data = (
+@pytest.mark.parametrize("kept", [aside, reserve])
+def test_no_reported_problem_is_kept_aside(kept):
+    public_data, kept_data = (
         {p.name for p in chosen() if "hpo" in p.name or "nas" in p.name}
-        for chosen in (public, aside)
+        for chosen in (public, kept)
     )
-    assert not public_data & aside_data
-    assert all(p.space != q.space or p.best != q.best for p in public() for q in aside())
+    assert not public_data & kept_data
+    assert all(p.space != q.space or p.best != q.best for p in public() for q in kept())
