@@ -42,6 +42,7 @@ MODULES = (
     "model_based",
     "multi_fidelity",
     "space_size",
+    "optimism",
 )
 
 
