@@ -242,18 +242,20 @@ def test_tuned_settings_come_before_those_of_search():
     assert fitted == (("x",), {"batch_size": 48, "epochs": 2, "verbose": 0})
 
 
-def test_a_real_model_with_its_batch_size_and_epochs(tmp_path):
-    """On torch: on TensorFlow KerasTuner wants tensorboard, which is no longer part of it."""
-    environment = os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_a_real_model_with_its_batch_size_and_epochs(tmp_path, backend):
+    """On TensorFlow KerasTuner imports tensorboard too."""
+    environment = {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(tmp_path)],
-        env=environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
+    assert found["backend"] == backend
     assert set(found["values"][0]) == {"units", "lr", "batch_size", "epochs"}
     expected = [[each["epochs"], 48 // each["batch_size"]] for each in found["values"]]
     assert found["fitted"] == expected

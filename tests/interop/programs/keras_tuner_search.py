@@ -55,6 +55,7 @@ if __name__ == "__main__":
     best = search.get_best_models(1)[0]
     accuracy = (best.predict(x[48:], verbose=0).argmax(axis=1) == y[48:]).mean()
     report = {
+        "backend": keras.backend.backend(),
         "values": values(search),
         "fitted": fitted,
         "accuracy": float(accuracy),
