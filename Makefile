@@ -11,7 +11,11 @@ stage = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: book test unit notebook-test book-test lint notebooks record colab picture gpu-test lock clean
+# nni pins what others need newer, so that its tests run against an environment of its own.
+NNI := .venv-nni
+NNI_PYTHON = $${HPCOURSE_NNI_PYTHON:-$$(test -e $(NNI)/.ready && echo "$(CURDIR)/$(NNI)/bin/python")}
+
+.PHONY: book test unit nni notebook-test book-test lint notebooks record colab picture gpu-test lock clean
 
 $(READY): pyproject.toml requirements.lock
 	$(call stage,set up,$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet -c requirements.lock -e ".[all]" && touch $@)
@@ -25,8 +29,17 @@ book: $(READY)
 ## test: linters, unit tests, every notebook, and the built book in a browser
 test: lint unit notebook-test book-test
 
-unit: $(READY)
-	$(call stage,unit tests,$(BIN)/pytest -n $(WORKERS) -m "not book and not browser" tests hpcourse)
+## nni: the environment for the tests with nni; where it cannot be made, they skip
+nni: $(READY)
+	@test -e $(NNI)/.ready -a ! tests/interop/nni.lock -nt $(NNI)/.ready || \
+	  { rm -rf $(NNI); echo "== set up nni"; start=$$(date +%s); \
+	    $(PYTHON) -m venv $(NNI) && $(NNI)/bin/pip install --quiet -r tests/interop/nni.lock && \
+	    $(NNI)/bin/python -c "import nni.algorithms.hpo.tpe_tuner" && touch $(NNI)/.ready && \
+	    echo "== set up nni: $$(( $$(date +%s) - start )) s"; } || \
+	  echo "== nni cannot be installed here: the tests with it skip"
+
+unit: $(READY) nni
+	$(call stage,unit tests,HPCOURSE_NNI_PYTHON=$(NNI_PYTHON) $(BIN)/pytest -n $(WORKERS) -m "not book and not browser" tests hpcourse)
 
 notebook-test: $(READY)
 	$(call stage,notebooks,$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 -n $(WORKERS) --dist loadfile $(NOTEBOOKS))
@@ -71,4 +84,4 @@ lock:
 
 clean:
 	rm -rf book/_build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -13,8 +13,8 @@ from hpcourse.search import Box, Choice, Integer, List, Normal, Real, Trial, Whe
 PYTHON = os.environ.get("HPCOURSE_NNI_PYTHON", "")
 with_nni = pytest.mark.skipif(
     not PYTHON,
-    reason="set HPCOURSE_NNI_PYTHON to the Python of an environment with nni: "
-    "python -m venv nni-env && nni-env/bin/pip install nni==3.0",
+    reason="needs nni, in an environment of its own: `make unit` makes one and sets "
+    "HPCOURSE_NNI_PYTHON to its Python",
 )
 MIXED = Box(
     {
