@@ -83,43 +83,49 @@ class Acquisition:
         found = self.process.predict(self.features(points))
         return np.log(found.std) + log_improvement((self.best - found.mean) / found.std)
 
-    def slope(self, row: Matrix) -> tuple[float, Vector]:
-        """Value and gradient at the features of one point (1, features)."""
-        mean, std, by_mean, by_std = self.process.slopes(row)
-        z = np.array((self.best - mean) / std)
+    def slopes(self, rows: Matrix) -> tuple[Vector, Matrix]:
+        """Values (m,) and gradients (m, features) at features of points (m, features)."""
+        found, by_features = self.process.vjp(rows)
+        z = (self.best - found.mean) / found.std
         log_h = log_improvement(z)
         # EI = std h(z): its derivative is -Phi(z) by the mean and phi(z) by the deviation
         down = np.exp(log_ndtr(z) - log_h)
         wide = np.exp(-0.5 * z * z - LOG_ROOT - log_h)
-        return float(np.log(std) + log_h), (wide * by_std - down * by_mean) / std
+        return np.log(found.std) + log_h, by_features(-down / found.std, wide / found.std)
 
 
-def ascend(acquisition: Acquisition, point: Unit) -> Unit:
-    """A local maximum over the continuous coordinates that count, by L-BFGS-B."""
-    counts = active(acquisition.axes, point[None])[0]
+def ascend(acquisition: Acquisition, points: Matrix) -> Matrix:
+    """Local maxima over the continuous coordinates that count, from points (n, dimension).
+
+    L-BFGS-B maximises the sum over all points at once. As each moves on its own, so do they, and
+    the arithmetic is done for all together. One that becomes worse is left where it was.
+    """
     places = acquisition.process.kernel.continuous
-    free = [axis for axis in places if counts[axis]]
-    columns = [places[axis] for axis in free]
-    if not free:
-        return point
-    row = acquisition.features(point[None])
+    free = np.zeros(points.shape, dtype=bool)
+    free[:, list(places)] = active(acquisition.axes, points)[:, list(places)]
+    if not free.any():
+        return points
+    owners, axes = np.nonzero(free)
+    columns = np.array([places[axis] for axis in axes.tolist()])
+    rows = acquisition.features(points)
 
     def loss(part: Vector) -> tuple[float, Vector]:
-        row[0, columns] = part
-        value, gradient = acquisition.slope(row)
-        return -value, -gradient[columns]
+        rows[owners, columns] = part
+        values, gradients = acquisition.slopes(rows)
+        return -float(np.sum(values)), -gradients[owners, columns]
 
     result = minimize(
         loss,
-        point[free],
+        points[free],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(free),
+        bounds=[(0.0, 1.0)] * len(owners),
         options={"maxiter": STEPS, "ftol": 1e-6},
     )
-    reached = point.copy()
+    reached = points.copy()
     reached[free] = np.clip(result.x, 0.0, 1.0)
-    return reached
+    better = acquisition(reached) > acquisition(points)
+    return np.where(better[:, None], reached, points)
 
 
 def exchange(acquisition: Acquisition, points: Matrix, rng: np.random.Generator) -> Matrix:
@@ -161,7 +167,7 @@ def maximise(acquisition: Acquisition, starts: Matrix, rng: np.random.Generator)
     going = np.arange(len(starts))
     for _ in range(ROUNDS if separate else 1):
         before[going] = score[going]
-        points[going] = [ascend(acquisition, point) for point in points[going]]
+        points[going] = ascend(acquisition, points[going])
         if separate:
             points[going] = exchange(acquisition, points[going], rng)
         score[going] = acquisition(points[going])

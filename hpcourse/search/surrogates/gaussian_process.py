@@ -4,7 +4,7 @@ References:
     Rasmussen and Williams (2006), Gaussian Processes for Machine Learning, chapters 2 and 5.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,16 +110,23 @@ class GaussianProcess:
         left = np.maximum(self.scale - np.sum(reduced**2, axis=0), self.scale * 1e-12)
         return Posterior(self.mean + cross @ self.weights, np.sqrt(left))
 
-    def slopes(self, row: Matrix) -> tuple[float, float, Vector, Vector]:
-        """Mean and standard deviation at one row, and their derivatives by its features."""
-        cross, change = (
-            self.scale * each for each in self.kernel.slope(self.theta[:-2], row, self.rows)
-        )
-        solved = self._solve(cross)
-        left = self.scale - float(cross @ solved)
-        std = float(np.sqrt(max(left, self.scale * 1e-12)))
-        mean = self.mean + float(cross @ self.weights)
-        return mean, std, change.T @ self.weights, -(change.T @ solved) / std
+    def vjp(self, rows: Matrix) -> tuple[Posterior, Callable[[Vector, Vector], Matrix]]:
+        """What is known at further points, and its vector-Jacobian product by their features.
+
+        That is a function of weights of the means and of the standard deviations (m,): the gradient
+        of the weighted sum by the features (m, features).
+        """
+        cross, pulled = self.kernel.vjp(self.theta[:-2], rows, self.rows)
+        solved = self._solve(self.scale * cross.T).T
+        left = self.scale * np.maximum(1 - np.sum(cross * solved, axis=1), 1e-12)
+        found = Posterior(self.mean + self.scale * cross @ self.weights, np.sqrt(left))
+
+        def by_features(mean: Vector, std: Vector) -> Matrix:
+            return pulled(
+                self.scale * (mean[:, None] * self.weights - (std / found.std)[:, None] * solved)
+            )
+
+        return found, by_features
 
     def extended(self, rows: Matrix, values: Vector) -> "GaussianProcess":
         """The process that knows further values too, from an extended Cholesky factor.

@@ -71,10 +71,12 @@ class Kernel(Protocol):
         """Gradient of ``sum(weight * kernel(theta, a, a))``, `weight` symmetric; (parameters,)."""
         ...
 
-    def slope(self, theta: Vector, a: Matrix, b: Matrix) -> tuple[Vector, Matrix]:
-        """Correlations (len(b),) of one row with `b`, and their derivatives by its features.
+    def vjp(self, theta: Vector, a: Matrix, b: Matrix) -> tuple[Matrix, Callable[[Matrix], Matrix]]:
+        """Correlations (len(a), len(b)) of two sets of features, and their vector-Jacobian product.
 
-        Of the derivatives (len(b), features) only the columns of continuous coordinates matter.
+        That is a function of weights (len(a), len(b)): the gradient of
+        ``sum(weights * correlations)`` by the features `a`, of their shape. Only the columns of
+        continuous coordinates matter.
         """
         ...
 
@@ -224,16 +226,21 @@ class MixedKernel:
                 own[-1] = np.sum(weight * others * factor.by_shared())
         return result
 
-    def slope(self, theta: Vector, a: Matrix, b: Matrix) -> tuple[Vector, Matrix]:
-        """Correlations (len(b),) of one row with `b`, and their derivatives by its features."""
+    def vjp(self, theta: Vector, a: Matrix, b: Matrix) -> tuple[Matrix, Callable[[Matrix], Matrix]]:
+        """Correlations (len(a), len(b)), and their vector-Jacobian product by the features `a`."""
         factors = self._factors(theta, a, b)
-        result = np.zeros((len(b), a.shape[1]))
-        for group, factor, others in zip(self._groups, factors, _others(factors), strict=True):
-            pull = 2 * np.ravel(others * factor.by_square)
-            span = slice(group.rows.start, group.rows.start + len(group.owners))
-            sensitivities = np.exp(theta[group.own][group.owners])
-            result[:, span] = pull[:, None] * (a[:, span] - b[:, span]) * sensitivities
-        return np.ravel(_product(factors)), result
+
+        def pulled(weights: Matrix) -> Matrix:
+            result = np.zeros(a.shape)
+            for group, factor, others in zip(self._groups, factors, _others(factors), strict=True):
+                pull = weights * others * factor.by_square
+                span = slice(group.rows.start, group.rows.start + len(group.owners))
+                # sum_j H_ij (a_i - b_j) = (H 1)_i a_i - (H b)_i, a column at a time
+                spread = pull.sum(1)[:, None] * a[:, span] - pull @ b[:, span]
+                result[:, span] = 2 * np.exp(theta[group.own][group.owners]) * spread
+            return result
+
+        return _product(factors), pulled
 
     def _factors(self, theta: Vector, a: Matrix, b: Matrix) -> list[_Factor]:
         return [
