@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr, ndtr
 
 from hpcourse.search.domains import Domain, middles
-from hpcourse.search.space import Axis, Matrix, Unit, active, canonical
+from hpcourse.search.space import Axis, Matrix, active, canonical
 from hpcourse.search.surrogates.gaussian_process import GaussianProcess
 
 __all__ = ["Acquisition", "log_improvement", "maximise"]
