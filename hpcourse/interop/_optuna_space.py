@@ -103,6 +103,8 @@ def distribution(axis: Axis) -> BaseDistribution:
         return IntDistribution(low, high, log=log, step=domain.step)
     if domain.levels:
         return FloatDistribution(low, high, step=domain.step)
+    if isinstance(domain, Real):  # its ends as given; one that is decoded is rounded
+        low, high = min(low, domain.low), max(high, domain.high)
     return FloatDistribution(low, high, log=domain.log)
 
 

@@ -3,8 +3,9 @@
 A parameter of optuna is called as the axis of our space: ``"optimizer.momentum"``, ``"units[2]"``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
@@ -126,8 +127,10 @@ class OptunaSearcher:
 def to_optuna(study: Study, space: Space, **create: Any) -> optuna.Study:
     """A study of ours as one of optuna's, for its plots and its dashboard.
 
-    Trials that still run are left out. Number, seed, budget, seconds and error become user
-    attributes.
+    Trials that still run are left out. Number, seed, budget, parent, seconds and error become user
+    attributes, and the last line of the error besides, as ``cause``. What a trial and those it
+    continues were worth at their budgets become its intermediate values. Optuna wants to know when
+    a trial ran and we know how long: they stand one after the other, the last one ending now.
 
     Args:
         study: Whose trials.
@@ -145,11 +148,18 @@ def to_optuna(study: Study, space: Space, **create: Any) -> optuna.Study:
     """
     made = _quiet_study(**create, direction="minimize")
     distributions = to_distributions(space)
-    for trial in study.trials:
-        if trial.state != "running":
-            found = values(space, space.encode(trial.config))
-            params = {name: param(value) for name, value in found.items()}
-            made.add_trial(_frozen(trial, params, {name: distributions[name] for name in params}))
+    trials = [trial for trial in study.trials if trial.state != "running"]
+    known = {trial.number: trial for trial in trials}
+    clock = datetime.now() - timedelta(seconds=sum(trial.seconds for trial in trials))
+    for trial in trials:
+        found = values(space, space.encode(trial.config))
+        params = {name: param(value) for name, value in found.items()}
+        frozen = _frozen(trial, params, {name: distributions[name] for name in params})
+        frozen.intermediate_values = _curve(trial, known)
+        frozen.datetime_start = clock
+        clock += timedelta(seconds=trial.seconds)
+        frozen.datetime_complete = clock
+        made.add_trial(frozen)
     return made
 
 
@@ -194,15 +204,37 @@ def _frozen(
         for name in ("number", "seed", "budget", "parent", "seconds", "error")
         if (value := getattr(trial, name)) is not None
     }
-    reported = trial.state == "pruned" and trial.value is not None
+    if trial.error and trial.error.strip():
+        attributes["cause"] = trial.error.strip().splitlines()[-1]
     return optuna.trial.create_trial(
         state=STATES[trial.state],
         value=trial.value if trial.state == "done" else None,
         params=params,
         distributions=distributions,
         user_attrs=attributes,
-        intermediate_values={trial.budget or 0: trial.value or 0.0} if reported else None,
+        intermediate_values=_reported(trial) if trial.state == "pruned" else {},
     )
+
+
+def _reported(trial: Trial) -> dict[int, float]:
+    """What a trial is worth at its budget, or at 0 if it has none; empty if it is worth nothing."""
+    return {} if trial.value is None else {trial.budget or 0: trial.value}
+
+
+def _curve(trial: Trial, known: Mapping[int, Trial]) -> dict[int, float]:
+    """Values by budget of a trial and of those that it continues.
+
+    The value of a whole training is no intermediate one.
+    """
+    if trial.budget is None and trial.state == "done":
+        return {}
+    curve, budget = _reported(trial), trial.budget or 0
+    while curve and trial.parent in known:
+        trial = known[trial.parent]
+        if trial.budget is None or trial.budget >= budget:
+            break
+        curve, budget = {**_reported(trial), **curve}, trial.budget
+    return curve
 
 
 def _coded(axis: Axis) -> BaseDistribution:

@@ -105,6 +105,50 @@ def test_states_and_budgets_are_optunas(kept):
     assert kept.best_trial.number == 0
 
 
+def test_times_are_those_that_the_trials_took(kept):
+    for trial, frozen in zip(trials(), kept.trials, strict=True):
+        assert frozen.duration.total_seconds() == pytest.approx(trial.seconds, abs=1e-5)
+    starts = [frozen.datetime_start for frozen in kept.trials]
+    assert [frozen.datetime_complete for frozen in kept.trials[:-1]] == starts[1:]
+
+
+def test_a_failure_tells_its_cause_in_a_line(kept):
+    causes = [frozen.user_attrs.get("cause") for frozen in kept.trials]
+    assert causes == [None, "ValueError: x", None] * 4
+
+
+def test_ends_of_a_range_are_as_they_were_given(kept):
+    ends = kept.trials[0].distributions["lr"]
+    assert (ends.low, ends.high) == (1e-4, 1e-1)
+
+
+def test_a_training_that_was_continued_has_a_curve():
+    space = Box({"x": Real(0, 1)})
+    rungs = (
+        (1, None, 0.9, "done"),
+        (3, 0, 0.7, "done"),
+        (9, 1, 0.6, "pruned"),
+        (3, None, 0.8, "done"),
+    )
+    ours = tuple(
+        Trial(
+            number=k,
+            config={"x": k / 4},
+            seed=k,
+            budget=b,
+            parent=p,
+            value=v,
+            state=state,
+            seconds=1.0,
+        )
+        for k, (b, p, v, state) in enumerate(rungs)
+    )
+    study = to_optuna(Study(ours), space)
+    curves = [frozen.intermediate_values for frozen in study.trials]
+    assert curves == [{1: 0.9}, {1: 0.9, 3: 0.7}, {1: 0.9, 3: 0.7, 9: 0.6}, {3: 0.8}]
+    assert from_optuna(study, space).trials == ours
+
+
 def test_optunas_own_analysis_reads_it(kept):
     frame = kept.trials_dataframe()
     assert len(frame) == 12
