@@ -41,7 +41,7 @@ from hpcourse.claims.registry import Claim, Outcome, Profile
 from hpcourse.claims.study import seeds_from
 from hpcourse.data import TensorSplit, fashion
 from hpcourse.models import mlp
-from hpcourse.schedules import cosine_decay
+from hpcourse.schedules import Schedule, cosine_decay
 from hpcourse.search import Box, Random, Real
 from hpcourse.training import Member, Population, Run, Stack, accuracy, device, evaluate_many
 
@@ -219,7 +219,7 @@ def _replicate(parts: Parts, budget: Budget, seed: int) -> Scores:
 
 
 def _member(config: Mapping[str, float], seed: int, budget: Budget) -> Member:
-    hypers = {
+    hypers: dict[str, float | Schedule] = {
         "lr": cosine_decay(config["lr"], budget.steps),
         "momentum": 1 - config["forgets"],
         "weight_decay": config["weight_decay"],

@@ -229,7 +229,7 @@ def _curve(trial: Trial, known: Mapping[int, Trial]) -> dict[int, float]:
     if trial.budget is None and trial.state == "done":
         return {}
     curve, budget = _reported(trial), trial.budget or 0
-    while curve and trial.parent in known:
+    while curve and trial.parent is not None and trial.parent in known:
         trial = known[trial.parent]
         if trial.budget is None or trial.budget >= budget:
             break
