@@ -206,8 +206,11 @@ def replicates(budget: Budget) -> list[Scores]:
 
 def _replicate(parts: Parts, budget: Budget, seed: int) -> Scores:
     search = Random(SPACE, seed=seed)
+    suggestions = [search.ask() for _ in range(budget.networks)]
     members = [
-        _member(search.ask().config, seed * 1000 + k, budget) for k in range(budget.networks)
+        _member(suggestion.config, seed * 1000 + place, budget)
+        for place, suggestion in enumerate(suggestions)
+        if suggestion is not None
     ]
     population = Population(lambda _, seed: mlp(NETWORK, seed=seed), members)
     runs = population.train(parts.train, cross_entropy, _measure(parts))
