@@ -1,4 +1,4 @@
-"""Optuna's public cases for samplers, its samplers as searchers, and studies both ways."""
+"""Our searchers as a sampler of optuna, its samplers as searchers, and studies both ways."""
 
 import json
 import pickle
@@ -14,7 +14,6 @@ adapter = pytest.importorskip("hpcourse.interop.optuna", reason="needs the extra
 from optuna.samplers import CmaEsSampler, RandomSampler, TPESampler  # noqa: E402
 from optuna.storages import JournalStorage  # noqa: E402
 from optuna.storages.journal import JournalFileBackend  # noqa: E402
-from optuna.testing import pytest_samplers as cases  # noqa: E402
 from optuna.trial import TrialState  # noqa: E402
 
 from hpcourse import search  # noqa: E402
@@ -69,18 +68,6 @@ def _quiet():
 @pytest.fixture(params=SPACES, name="space")
 def _space(request):
     return SPACES[request.param]
-
-
-class TestOptunasOwnCases(
-    cases.BasicSamplerTestCase,
-    cases.RelativeSamplerTestCase,
-    cases.SingleOnlySamplerTestCase,
-):
-    """All but `MultiObjectiveSamplerTestCase`: our searchers minimise one value."""
-
-    @pytest.fixture(params=SEARCHERS)
-    def sampler(self, request):
-        return partial(SearcherSampler, SEARCHERS[request.param], seed=1)
 
 
 def loss(config):
