@@ -25,6 +25,7 @@ RIGHT = {
         scores, key=scores.get
     ),
     "check_expected_distinct": lambda size, trials: size * (1 - (1 - 1 / size) ** trials),
+    "check_decades_moved": lambda factor: math.log10((1 + factor) / 2),
     "check_lognormal_arguments": lambda median, factor: (
         math.log(median),
         math.log(factor) / 1.96,
@@ -177,6 +178,7 @@ RIGHT = {
     ),
 }
 WRONG = {
+    "check_decades_moved": lambda factor: math.log10(factor) / 2,
     "check_best_choice": lambda scores, direction: min(scores, key=scores.get),
     "check_expected_distinct": min,
     "check_lognormal_arguments": lambda median, factor: (median, factor / 1.96),

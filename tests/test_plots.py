@@ -19,7 +19,9 @@ from hpcourse.plots import (
     plot_arms,
     plot_density,
     plot_effects,
+    plot_factors,
     plot_paths,
+    plot_points,
     plot_posterior,
     plot_range_test,
     plot_ranges,
@@ -86,6 +88,8 @@ CALLS = [
     lambda ax: plot_shares({"rate": [40.0, 50.0], "depth": [3.0]}, ax=ax),
     lambda ax: plot_posterior([0.0, 1.0], [1.0, 2.0], [0.1, 0.2], ax=ax, next_at=0.5),
     lambda ax: plot_density([0.0, 1.0], {"l": [1.0, 2.0], "g": [2.0, 1.0]}, ax=ax),
+    lambda ax: plot_points({"a": ([1, 2], [0, 1]), "b": ([1], [2])}, ax=ax),
+    lambda ax: plot_factors([(0.2, 0.8)], np.sin, np.cos, ax=ax),
 ]
 
 
@@ -407,3 +411,37 @@ def test_surrogates_of_different_lengths_are_refused(ax):
         plot_density([0, 1], {"l": [0, 1, 2]}, ax=ax)
     with pytest.raises(ValueError, match=r"curve for all points, got without_curve=\['g'\]"):
         plot_density([0, 1], {"l": [0, 1]}, ax=ax, points={"g": [0.5]})
+
+
+def test_points_are_where_they_are_joined_in_order(ax):
+    plot_points({"a": ([3, 1, 2], [30, 10, 20]), "b": ([1], [5])}, ax=ax, joined=True)
+    found = lines(ax)
+    np.testing.assert_array_equal(found["a"], [(1, 10), (2, 20), (3, 30)])
+    np.testing.assert_array_equal(found["b"], [(1, 5)])
+    assert {line.get_linestyle() for line in ax.lines} == {"-"}
+    assert len({line.get_marker() for line in ax.lines}) == 2
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({}, "needs a group, got groups={}"),
+        ({"a": ([1, 2], [1])}, "as many places as values of 'a', got x=2"),
+        ({"a": ([], [])}, r"\(n\) for 'x of a'"),
+    ],
+)
+def test_groups_that_are_none_are_refused(groups, message, ax):
+    with pytest.raises(ValueError, match=message):
+        plot_points(groups, ax=ax)
+
+
+def test_every_trial_stands_on_both_of_its_factors(ax):
+    points = np.array([(0.1, 0.9), (0.5, 0.2)])
+    plot_factors(points, lambda x: 3 * x, lambda y: y / 2, ax=ax, names=("rate", "decay"))
+    top, side = ax.child_axes
+    np.testing.assert_allclose(top.lines[1].get_xydata(), [(0.1, 0.3), (0.5, 1.5)])
+    np.testing.assert_allclose(side.lines[1].get_xydata(), [(0.45, 0.9), (0.1, 0.2)])
+    assert top.get_ylim() == side.get_xlim()  # one scale, so that a flat factor looks flat
+    assert (ax.get_xlabel(), top.get_ylabel()) == ("rate", "g(rate)")
+    with pytest.raises(ValueError, match=r"needs points \(n, 2\), got points=\(1, 3\)"):
+        plot_factors([(0, 1, 2)], np.sin, np.cos, ax=ax)

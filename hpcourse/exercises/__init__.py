@@ -38,7 +38,11 @@ from hpcourse.exercises._search_grid import (
     check_trials_for_the_best,
 )
 from hpcourse.exercises._search_hyperopt import check_lognormal_arguments, check_lowest_loss
-from hpcourse.exercises._search_manual import check_chosen_batch, check_next_centre
+from hpcourse.exercises._search_manual import (
+    check_chosen_batch,
+    check_decades_moved,
+    check_next_centre,
+)
 from hpcourse.exercises._search_multi_fidelity import (
     check_bracket_cost,
     check_kept_best,
@@ -76,6 +80,7 @@ __all__ = [
     "check_compounded_decay",
     "check_convolution_parameters",
     "check_critical_point",
+    "check_decades_moved",
     "check_decades_of_decay",
     "check_decay_rate",
     "check_effective_rate",

@@ -37,3 +37,16 @@ def check_chosen_batch(answer: Callable[[int, Sequence[float]], int]) -> bool:
         stay = rises[0] if rises else len(losses) - 1
         cases.append((f"{first=}, {losses=}", partial(answer, first, losses), first * 2.0**stay))
     return judge(cases)
+
+
+def check_decades_moved(answer: Callable[[float], float]) -> bool:
+    """Check ``answer(factor)``.
+
+    It must return by how many decades the centre moves, upwards positive, that goes half the way to
+    `factor` times itself.
+    """
+    cases = [
+        (f"{factor=}", partial(answer, factor), float(np.log10((1 + factor) / 2)))
+        for factor in (10.0, 0.1, 10**0.5)
+    ]
+    return judge(cases)

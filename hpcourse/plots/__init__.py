@@ -9,6 +9,7 @@ from hpcourse.plots._axes import PALETTE
 from hpcourse.plots._claims import EffectRow, plot_arms, plot_effects
 from hpcourse.plots._importance import plot_shares
 from hpcourse.plots._losses import plot_paths, plot_spectrum
+from hpcourse.plots._points import plot_factors, plot_points
 from hpcourse.plots._ranges import RangeRow, plot_ranges
 from hpcourse.plots._search import (
     plot_best_so_far,
@@ -31,9 +32,11 @@ __all__ = [
     "plot_contour",
     "plot_density",
     "plot_effects",
+    "plot_factors",
     "plot_importance",
     "plot_parallel",
     "plot_paths",
+    "plot_points",
     "plot_posterior",
     "plot_range_test",
     "plot_ranges",

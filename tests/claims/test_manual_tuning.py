@@ -7,10 +7,17 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hpcourse.claims import manual_tuning
-from hpcourse.claims.manual_tuning import PATIENCE, train_by_hand, validation_curve
+from hpcourse.claims.manual_tuning import (
+    PATIENCE,
+    curves_together,
+    search_by_hand,
+    train_by_hand,
+    train_together,
+    validation_curve,
+)
 from hpcourse.data import batches, mnist1d
 from hpcourse.models import mlp
-from hpcourse.search import Trial
+from hpcourse.search import Box, Choice, Grid, Real, Trial
 
 CONFIG = {"lr": 0.01, "batch_size": 512}
 
@@ -61,3 +68,28 @@ def test_schedules_get_the_rates_that_they_stand_for(monkeypatch):
     assert cosine[27] < 2e-4
     # The best epoch is the third; the rate falls a decade after the second, at step 14.
     assert dropped == pytest.approx([0.01] * 14 + [0.001] * 14)
+
+
+def test_together_they_are_what_each_is_alone():
+    kinds = ({}, {"batch_size": 256}, {"schedule": "cosine"}, {"schedule": "drop"}, {"lr": 1e3})
+    trials = [trial(**kind) for kind in kinds]
+    assert train_together(trials) == pytest.approx([train_by_hand(t) for t in trials], rel=1e-3)
+
+
+def test_curves_together_end_where_they_have_stalled():
+    trials = [trial(), trial(lr=1e3)]
+    flat, diverged = curves_together(trials)
+    assert flat == pytest.approx(validation_curve(CONFIG, seed=3), rel=1e-3)
+    assert diverged == [pytest.approx(math.log(10))] * (1 + PATIENCE)
+
+
+def test_searches_side_by_side_are_those_that_run_alone():
+    space = Box({"lr": Real(1e-3, 1e-1, log=True), "batch_size": Choice((512,))})
+    found = search_by_hand({seed: Grid(space, points=2) for seed in (0, 100)}, trials=3)
+    assert [len(each.validation) for each in found] == [2, 2]  # each ended by itself
+    again = [
+        train_by_hand(Trial(number=0, config=config, seed=100 + number))
+        for number, config in enumerate(found[1].configs)
+    ]
+    assert found[1].validation == pytest.approx(again, rel=1e-3)
+    assert found[0].validation != found[1].validation  # trainings of other seeds
