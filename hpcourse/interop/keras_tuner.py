@@ -220,12 +220,16 @@ def _domain(given: Any) -> Domain:
         return Choice((False, True))
     if isinstance(given, hp_types.Choice):
         return Choice(tuple(dict.fromkeys(given.values)), ordered=given.ordered)
-    if isinstance(given, hp_types.Fixed) or given.min_value == given.max_value:
-        return Choice(tuple(given.values)[:1])
+    if isinstance(given, hp_types.Fixed):
+        return Choice((given.value,))
+    kind = int if isinstance(given, hp_types.Int) else float
+    if given.min_value == given.max_value:
+        return Choice((kind(given.min_value),))
     log = given.sampling == "log"
     if given.step is not None and given.sampling != "linear":  # a factor, not a distance
-        return Choice(tuple(sorted(set(given.values))), ordered=True)
-    if isinstance(given, hp_types.Int):
+        # KerasTuner lists those of an Int as floats, but gives integers to the program.
+        return Choice(tuple(sorted({kind(value) for value in given.values})), ordered=True)
+    if kind is int:
         return Integer(given.min_value, given.max_value, log=log, step=given.step or 1)
     return Real(float(given.min_value), float(given.max_value), log=log, step=given.step)
 

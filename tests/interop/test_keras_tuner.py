@@ -36,7 +36,7 @@ def declare(hp):
     norm = hp.Boolean("norm")
     batch = hp.Choice("batch", [16, 32, 64])
     kind = hp.Choice("kind", ["mlp", "cnn"])
-    fixed = hp.Fixed("classes", 10)
+    fixed = hp.Fixed("classes", 10) + hp.Int("single", 8, 8, step=2, sampling="log")
     loss = math.log10(lr / 0.01) ** 2 + units / 64 + width / 32 + rate + norm + batch / 64
     with hp.conditional_scope("kind", ["mlp"]):
         depth = hp.Int("depth", 1, 4)
@@ -90,6 +90,8 @@ def test_a_space_has_the_values_that_keras_tuner_has():
             middles = [np.mean(domain.edges(k)) for k in range(domain.levels)]
             found = [domain.decode(u) for u in middles]
             assert sorted(found) == sorted(given.values), given.name
+            kind = type(given.random_sample(seed=0))
+            assert {type(value) for value in found} == {kind}, given.name
 
 
 def test_conditions_are_those_of_keras_tuner():
