@@ -222,6 +222,11 @@ def _domain(given: Any) -> Domain:
         return Choice(tuple(dict.fromkeys(given.values)), ordered=given.ordered)
     if isinstance(given, hp_types.Fixed):
         return Choice((given.value,))
+    return _range(given)
+
+
+def _range(given: Any) -> Domain:
+    """The domain of an Int or a Float."""
     kind = int if isinstance(given, hp_types.Int) else float
     if given.min_value == given.max_value:
         return Choice((kind(given.min_value),))
