@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -142,7 +143,8 @@ def search_by_hand(searchers: Mapping[int, Searcher], *, trials: int, size: int 
     def score(configs: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> Losses:
         pairs = zip(configs, seeds, strict=True)
         values = train_together([Trial(number=0, config=c, seed=seed) for c, seed in pairs])
-        return Losses(validation=values, test=values)
+        losses = np.array(values)
+        return Losses(validation=losses, test=losses)
 
     searches = [(searcher, seed) for seed, searcher in searchers.items()]
     return side_by_side(searches, score, trials=trials, size=size)
