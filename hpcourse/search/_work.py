@@ -4,13 +4,20 @@ import math
 import time
 import traceback
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
-from numbers import Real
+from reprlib import Repr
 
-from hpcourse._check import is_finite
 from hpcourse.search.trial import Batched, Objective, Trial
 
 __all__ = ["Pruned", "ended", "evaluate", "failed"]
+
+LONGEST = 2000
+"""Characters of one frame or message of a traceback that are kept."""
+
+SHOWN = Repr()
+"""Shows whatever an objective returned in a line, long or without a working ``repr`` as it be."""
+SHOWN.maxstring = SHOWN.maxother = 80
 
 
 class Pruned(Exception):  # noqa: N818  # it is no error
@@ -35,28 +42,34 @@ class Pruned(Exception):  # noqa: N818  # it is no error
     """
 
     def __init__(self, value: float | None = None) -> None:
-        if value is not None and not is_finite(value):
+        number = None if value is None else _number(value)
+        if value is not None and (number is None or not math.isfinite(number)):
             raise ValueError(f"Pruned needs a finite value or None, got value={value!r}")
         super().__init__(value)
-        self.value = None if value is None else float(value)
+        self.value = number
 
 
 def evaluate(objective: Objective | Batched, trials: Sequence[Trial]) -> list[Trial]:
     """The trials as they ended. Never raises what the objective raises.
 
-    ``SystemExit`` counts as a failure of the trial too; ``KeyboardInterrupt`` passes.
+    ``SystemExit`` counts as a failure of the trial too; ``KeyboardInterrupt`` passes. The objective
+    may do with its configurations what it likes: they are copies.
     """
+    own = deepcopy(list(trials))
     start = time.perf_counter()
     try:
         if isinstance(objective, Batched):
-            values: Sequence[object] = objective(trials)
+            values: Sequence[object] = objective.returned(own)
         else:
-            values = [objective(trials[0])]
+            values = [objective(own[0])]
     except Pruned as stop:
         seconds = time.perf_counter() - start
         return [replace(t, state="pruned", value=stop.value, seconds=seconds) for t in trials]
-    except (Exception, SystemExit):
-        return [failed(t, traceback.format_exc(), time.perf_counter() - start) for t in trials]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        seconds = time.perf_counter() - start
+        return [failed(trial, told(error), seconds) for trial in trials]
     # The members of a batch ran side by side: each took as long as all.
     seconds = time.perf_counter() - start
     return [ended(t, value, seconds) for t, value in zip(trials, values, strict=True)]
@@ -72,21 +85,36 @@ def ended(trial: Trial, value: object, seconds: float = 0.0) -> Trial:
     number = _number(value)
     if number is None:
         what = type(value).__name__
-        error = f"The objective has to return a number, got {value!r} of type {what}"
+        error = f"The objective has to return a number, got {SHOWN.repr(value)} of type {what}"
         return failed(trial, error, seconds)
     if not math.isfinite(number):
         return failed(trial, f"The objective returned {number}", seconds)
     return replace(trial, state="done", value=number, seconds=seconds)
 
 
+def told(error: BaseException) -> str:
+    """An exception with its traceback, of which no part is overlong."""
+    return "".join(map(_bounded, traceback.format_exception(error)))
+
+
+def _bounded(text: str) -> str:
+    half = LONGEST // 2
+    left_out = len(text) - 2 * half
+    if left_out <= 0:
+        return text
+    return f"{text[:half]}[... {left_out} characters ...]{text[-half:]}"
+
+
 def _number(value: object) -> float | None:
     """A number of Python or NumPy, or an array or tensor of one element, as a float."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | str):  # of NumPy too, once it is an item
         return None
-    if isinstance(value, Real):
-        return float(value)
-    item = getattr(value, "item", None)
     try:
-        return None if item is None else _number(item())
-    except (TypeError, ValueError, RuntimeError):  # more than one element
+        item = getattr(value, "item", None)
+        if callable(item):
+            return _number(item())
+        return float(value) if hasattr(value, "__float__") else None
+    except OverflowError:  # an integer beyond all floats
+        return math.inf
+    except Exception:  # more than one element, or whatever else it says to being a number
         return None

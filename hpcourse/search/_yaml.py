@@ -14,8 +14,8 @@ __all__ = ["Dumper", "Loader"]
 
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$")
 WORDS = (
-    ("tag:yaml.org,2002:bool", re.compile("true$|false$"), "tf"),
-    ("tag:yaml.org,2002:null", re.compile("null$|~$|$"), ["n", "~", ""]),
+    ("tag:yaml.org,2002:bool", re.compile("true$|True$|TRUE$|false$|False$|FALSE$"), "tTfF"),
+    ("tag:yaml.org,2002:null", re.compile("null$|Null$|NULL$|~$|$"), ["n", "N", "~", ""]),
     ("tag:yaml.org,2002:int", re.compile("[-+]?[0-9]+$"), "-+0123456789"),
     ("tag:yaml.org,2002:float", FLOAT, "-+.0123456789"),
 )

@@ -26,13 +26,14 @@ from hpcourse.search.searcher import Searcher
 from hpcourse.search.space import Box
 from hpcourse.search.space_file import read_space
 from hpcourse.search.storage import StorageError
-from hpcourse.search.study import Study, cause
+from hpcourse.search.study import Study, causes
 from hpcourse.search.trial import Batched, Objective
 
 __all__ = ["add_arguments", "named_searchers", "tune"]
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 SHOWN = 5  # hyperparameters and causes of failure that are listed
+JUDGED = 1000  # trials from which the shares of the hyperparameters are computed
 
 
 def named_searchers() -> dict[str, Callable[..., Searcher]]:
@@ -95,10 +96,16 @@ def tune(options: argparse.Namespace) -> int:
             )
     except StorageError as error:
         raise ValueError(str(error)) from error
-    print("\n".join(_report(study, space, options)))
+    _print("\n".join(_report(study, space, options)))
     if interrupts:
         return INTERRUPTED
     return 0 if any(trial.state == "done" for trial in study.trials) else 1
+
+
+def _print(text: str) -> None:
+    """Print, also what the terminal has no letters for."""
+    coding = sys.stdout.encoding or "utf-8"
+    print(text.encode(coding, "backslashreplace").decode(coding))
 
 
 @contextmanager
@@ -198,7 +205,7 @@ def _report(study: Study, space: Box, options: argparse.Namespace) -> list[str]:
 
 
 def _yaml(config: Mapping[str, Any]) -> list[str]:
-    text = yaml.safe_dump(dict(config), sort_keys=False)
+    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=1000)
     return text.strip().splitlines()
 
 
@@ -207,19 +214,23 @@ def _failures(study: Study) -> list[str]:
     failed = [trial for trial in study.trials if trial.state == "failed"]
     if not failed:
         return []
-    causes = Counter(map(cause, failed)).most_common()
+    found = causes(failed)
     lines = [f"failures: {len(failed)} of {len(study)}"]
-    lines += [f"  {count} x {reason}" for reason, count in causes[:SHOWN]]
-    hidden = sum(count for _, count in causes[SHOWN:])
+    lines += [f"  {count} x {reason}" for reason, count in found[:SHOWN]]
+    hidden = sum(count for _, count in found[SHOWN:])
     return lines + ([f"  {hidden} x other causes"] if hidden else [])
 
 
 def _importance(study: Study, space: Box) -> list[str]:
     """The hyperparameters of the largest shares; nothing where too little is known."""
+    ended = [trial for trial in study.trials if trial.state != "running"]
+    step = -(-len(ended) // JUDGED)  # so many are enough, and more take long
     try:
-        found = study_importance(study, space)
+        found = study_importance(ended[::step], space)
     except ValueError:
         return []  # too few trials, or all values equal
+    if not found.oob_r2 > 0:
+        return []  # the forest knows no more than the mean
     lines = [f"share of the variance, by a forest with out-of-bag R^2 {found.oob_r2:.2f}:"]
     width = max(map(len, found.order[:SHOWN]))
     return lines + [
@@ -237,7 +248,7 @@ def _again(options: argparse.Namespace) -> str:
     for name in ("batch", "timeout", "trial_timeout"):
         value = getattr(options, name)
         if value is not None:
-            words += [f"--{name.replace('_', '-')}", f"{value:g}"]
+            words += [f"--{name.replace('_', '-')}", f"{value}"]
     if options.set:
         words += ["--set", *options.set]
     return shlex.join(words)

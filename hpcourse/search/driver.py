@@ -14,13 +14,16 @@ from hpcourse.search.executors import Crew, LostWorkers, crew
 from hpcourse.search.searcher import Searcher
 from hpcourse.search.session import Session
 from hpcourse.search.storage import Storage
-from hpcourse.search.study import Study, cause
+from hpcourse.search.study import Study, causes
 from hpcourse.search.trial import Batched, Objective, Trial
 
 __all__ = ["minimize"]
 
 SUSPICIOUS = 10
-"""After so many trials that all failed for the same reason, the reason is shown."""
+"""If so many trials fail first, or all of fewer, the most frequent reason is shown."""
+
+QUIET = 60.0
+"""Seconds between two lines of progress where nobody watches."""
 
 
 def minimize(
@@ -46,10 +49,11 @@ def minimize(
     takes its worker process down becomes a failed one with its reason, and the search goes on. An
     objective may raise `Pruned`.
 
-    Ctrl-C stops the workers and returns the study so far, in which what ran is still "running"; a
-    second Ctrl-C raises. Everything that had ended is stored in either case. Calling again with the
-    same `storage` and a fresh searcher resumes: what ended is not run again, what had only started
-    runs anew with the same number, seed and configuration, and `trials` counts all of them.
+    Ctrl-C stops the workers, says so, and returns the study so far, in which what ran is still
+    "running"; a second Ctrl-C raises. Everything that had ended is stored in either case. Calling
+    again with the same `storage` and a fresh searcher resumes: what ended is not run again, what
+    had only started runs anew with the same number, seed and configuration, and `trials` counts all
+    of them.
 
     Args:
         objective: A trial to the value that is minimised.
@@ -66,7 +70,8 @@ def minimize(
         in_order: Whether results are told in the order of the trials, so that one seed gives one
             search however long each trial takes. Otherwise each is told as it ends, which keeps
             workers busier where durations differ.
-        progress: Whether to show a bar, in a terminal or notebook, and the first failures' reason.
+        progress: Whether to show a bar in a terminal or notebook, a line a minute elsewhere, and
+            the reason when all of the first trials fail.
 
     Raises:
         ValueError: If an argument is out of range, or the storage is of another search.
@@ -89,9 +94,12 @@ def minimize(
     size = objective.size if isinstance(objective, Batched) else 1
     ahead = workers * size if in_order else None
     with Session(searcher, storage=storage, seed=seed, ahead=ahead) as session:
-        hands = crew(objective, executor, workers, trial_timeout)
         with _Bar(session, trials, show=progress) as bar:
-            _Run(session, hands, bar, workers, size, trials, end).to_the_end()
+            try:
+                hands = crew(objective, executor, workers, trial_timeout)
+                _Run(session, hands, bar, workers, size, trials, end).to_the_end()
+            except KeyboardInterrupt:
+                bar.say("Interrupted")
         return session.study
 
 
@@ -120,6 +128,7 @@ class _Run:
             self.session.tell_all()
         except KeyboardInterrupt:
             self._collect(running, {future for future in running if future.done()})
+            raise
         finally:
             self.hands.stop()
 
@@ -155,35 +164,52 @@ class _Run:
 
 
 class _Bar:
-    """Progress with the best value so far, where somebody watches."""
+    """Progress with the best value so far: a bar where somebody watches, else a line at times."""
 
     def __init__(self, session: Session, trials: int, *, show: bool) -> None:
         ended = [trial for trial in session.study.trials if trial.state != "running"]
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self._bar = tqdm(
-            total=trials, initial=len(ended), unit="trial", disable=not (show and watched)
-        )
-        self._show, self._ended = show, len(ended)
+        self._show, self._watched, self._trials = show, _watched(), trials
+        hidden = not (show and self._watched)
+        self._bar = tqdm(total=trials, initial=len(ended), unit="trial", disable=hidden)
+        self._ended = 0
         self._best: float | None = None
-        self._causes: set[str] = set()
+        self._failed: list[Trial] = []
+        self._spoke = time.monotonic()
         for trial in ended:
             self._note(trial)
 
     def count(self, trial: Trial) -> None:
         """Show that a trial ended."""
-        self._ended += 1
         self._note(trial)
         self._bar.update()
-        if self._show and self._ended == SUSPICIOUS and len(self._causes) == 1:
-            (reason,) = self._causes
-            if reason:
-                tqdm.write(f"All of the first {SUSPICIOUS} trials failed: {reason}", sys.stderr)
+        if self._ended == min(SUSPICIOUS, self._trials) == len(self._failed):
+            reason, alike = causes(self._failed)[0]
+            often = "" if alike == self._ended else f", {alike} of them with"
+            self._write(f"All of the first {self._ended} trials failed{often}: {reason}")
+        if not self._watched and time.monotonic() - self._spoke > QUIET:
+            self.say("Running")
+
+    def say(self, what: str) -> None:
+        """Write how far the search is."""
+        known = "".join(f", {name} {value}" for name, value in self._known().items())
+        self._write(f"{what}: {self._ended} of {self._trials} trials have ended{known}")
+        self._spoke = time.monotonic()
 
     def _note(self, trial: Trial) -> None:
-        self._causes.add(cause(trial) if trial.state == "failed" else "")
+        self._ended += 1
+        if trial.state == "failed":
+            self._failed.append(trial)
         if trial.state == "done" and trial.value is not None:
             self._best = trial.value if self._best is None else min(self._best, trial.value)
-            self._bar.set_postfix({"best": f"{self._best:.6g}"}, refresh=False)
+        self._bar.set_postfix(self._known(), refresh=False)
+
+    def _known(self) -> dict[str, str]:
+        best = {} if self._best is None else {"best": f"{self._best:.6g}"}
+        return best | ({"failed": str(len(self._failed))} if self._failed else {})
+
+    def _write(self, line: str) -> None:
+        if self._show:
+            tqdm.write(line, sys.stderr)
 
     def __enter__(self) -> "_Bar":
         return self
@@ -195,3 +221,10 @@ class _Bar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+def _watched() -> bool:
+    """Whether a bar that moves has somebody to look at it: in a terminal or a notebook."""
+    shell = sys.modules.get("IPython")
+    notebook = shell is not None and hasattr(shell.get_ipython(), "kernel")
+    return notebook or sys.stderr.isatty()

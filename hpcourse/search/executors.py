@@ -5,11 +5,12 @@ worker that hangs, dies, or cannot be reached) is turned into failed trials here
 sees ended trials and nothing else.
 """
 
+import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ import cloudpickle
 import pebble
 
 from hpcourse._check import require
-from hpcourse.search._work import evaluate, failed
+from hpcourse.search._work import evaluate, failed, told
 from hpcourse.search.trial import Batched, Objective, Trial
 
 __all__ = ["Crew", "LostWorkers", "crew"]
@@ -29,6 +30,7 @@ if sys.platform == "win32":
     from multiprocessing.context import SpawnContext as Context
     from multiprocessing.context import SpawnProcess as Process
 else:
+    from multiprocessing import resource_tracker
     from multiprocessing.context import ForkServerContext as Context
     from multiprocessing.context import ForkServerProcess as Process
 
@@ -69,7 +71,10 @@ def crew(
     trial_timeout: float | None,
 ) -> Crew:
     """The workers that the arguments of `minimize` ask for."""
+    require(callable(objective), "minimize needs a callable objective", objective=objective)
     if executor is not None:
+        submits = not isinstance(executor, type) and hasattr(executor, "submit")
+        require(submits, "minimize needs an executor with `submit`", executor=executor)
         require(
             trial_timeout is None,
             "A trial_timeout needs executor=None: only workers of our own can be stopped",
@@ -112,7 +117,11 @@ class _Given:
     def submit(self, trials: Sequence[Trial]) -> Ended:
         try:
             future = self._executor.submit(self._work, trials)
-        except BrokenExecutor as error:
+        except RuntimeError as error:
+            if not isinstance(error, BrokenExecutor):
+                raise RuntimeError(
+                    f"The executor takes no more work ({error}). All trials that ended are stored"
+                ) from error
             raise RuntimeError(
                 f"The executor is broken ({error}): a worker of it died, and it starts no other. "
                 "All trials that ended are stored. Resume with a new executor, or leave "
@@ -124,7 +133,7 @@ class _Given:
     def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
         self._running.discard(future)
         # An executor has errors of its own, for a worker that died or work that it cannot send.
-        error = future.exception()
+        error = CancelledError() if future.cancelled() else future.exception()
         return future.result() if error is None else _all_failed(trials, error)
 
     def stop(self) -> None:
@@ -163,7 +172,25 @@ class _Start(Context):
 
     def __init__(self) -> None:
         super().__init__()
-        self.set_forkserver_preload(["hpcourse.search"])
+        self.set_forkserver_preload(["hpcourse.search._server"])
+        if sys.platform != "win32":
+            _start_server()
+
+
+@lru_cache(maxsize=1)
+def _start_server() -> None:
+    """Have the server of workers up before anything else happens, a Ctrl-C included.
+
+    A server that is killed later is started again by the standard library.
+    """
+    resource_tracker.ensure_running()  # else the server starts it, which lets Ctrl-C in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        first = _Worker(target=len, args=((),))
+        first.start()  # starts the server, and waits for it
+        first.join()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Pool:
@@ -172,14 +199,15 @@ class _Pool:
     def __init__(
         self, objective: Objective | Batched, workers: int, trial_timeout: float | None
     ) -> None:
-        self._work, self._workers, self._timeout = _packed(objective), workers, trial_timeout
+        self._payload = cloudpickle.dumps(objective)  # each worker gets it once
+        self._workers, self._timeout = workers, trial_timeout
         self._starts = 0
         self._pool = self._started()
 
     def submit(self, trials: Sequence[Trial]) -> Ended:
         if not self._pool.active:  # its workers died while they had nothing to do
             self._restart(BrokenProcessPool("the workers died"))
-        return self._pool.schedule(self._work, args=(trials,), timeout=self._timeout)
+        return self._pool.schedule(_evaluate_given, args=(trials,), timeout=self._timeout)
 
     def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
         error = future.exception()
@@ -199,7 +227,10 @@ class _Pool:
         self._pool.join()
 
     def _started(self) -> pebble.ProcessPool:
-        return pebble.ProcessPool(max_workers=self._workers, context=_Start())
+        given = (self._payload, dict(os.environ))
+        return pebble.ProcessPool(
+            max_workers=self._workers, context=_Start(), initializer=_receive, initargs=given
+        )
 
     def _restart(self, error: BaseException) -> None:
         if self._pool.active:
@@ -211,6 +242,26 @@ class _Pool:
                 f"The workers end as soon as they start ({error}); all that ended is stored"
             ) from error
         self._pool = self._started()
+
+
+_given = b""
+"""In a worker process of ours: the objective, pickled."""
+
+
+def _receive(payload: bytes, environment: Mapping[str, str]) -> None:
+    """Prepare a worker process.
+
+    The server that forks it has the environment of the time when the first search began.
+    """
+    global _given  # noqa: PLW0603  # there is one objective in the life of a worker
+    _given = payload
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+def _evaluate_given(trials: Sequence[Trial]) -> list[Trial]:
+    return _unpack_and_evaluate(_given, trials)
 
 
 def _packed(objective: Objective | Batched) -> Any:
@@ -230,9 +281,17 @@ def _unpacked(payload: bytes) -> Any:
 def _all_failed(trials: Sequence[Trial], error: BaseException) -> list[Trial]:
     """The trials of a batch that an executor lost, with the reason."""
     if isinstance(error, pebble.ProcessExpired):
-        code = error.exitcode
-        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        text = f"WorkerDied: its worker process ended with {reason}"
+        text = f"WorkerDied: its worker process ended with {_end(error.exitcode)}"
     else:
-        text = f"{type(error).__name__}: {error}"
+        text = told(error)
     return [failed(trial, text) for trial in trials]
+
+
+def _end(code: int) -> str:
+    """How a process ended."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:  # a signal without a name
+        return f"signal {-code}"

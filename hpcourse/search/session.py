@@ -1,7 +1,10 @@
 """A search that is asked and told, and keeps a journal by which it can be resumed."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +26,7 @@ class Session:
 
     A journal that already holds trials is resumed: those that had ended are told to the searcher,
     those that had started and not ended are the first that `ask` gives, with their number, seed and
-    configuration. `minimize` is a loop around a session.
+    configuration. `minimize` is a loop around a session. Threads may share one.
 
     Args:
         searcher: A fresh one.
@@ -34,7 +37,8 @@ class Session:
             search is then the same however long each trial takes. So many trials may run at a time.
 
     Raises:
-        ValueError: If the journal is of another search, naming what differs.
+        ValueError: If the journal is of another search, naming what differs, or the searcher is
+            not fresh.
         StorageError: If the journal cannot be used.
 
     Examples:
@@ -56,9 +60,14 @@ class Session:
         ahead: int | None = None,
     ) -> None:
         require(type(seed) is int and seed >= 0, "A study needs an integer seed >= 0", seed=seed)
+        asks = not isinstance(searcher, type) and hasattr(searcher, "ask")
+        require(asks, "A search needs a searcher, such as Random(space)", searcher=searcher)
+        asked = _journal.asked_before(searcher)
+        require(asked == 0, "A search needs a fresh searcher", asked=asked)
         if ahead is not None:
             require_count("Session", ahead=ahead)
         self._searcher, self._seed, self._ahead = searcher, seed, ahead
+        self._alone = threading.RLock()
         self._trials: list[Trial] = []
         self._told: set[int] = set()
         self._next = 0  # all trials below are told
@@ -87,13 +96,19 @@ class Session:
     @property
     def study(self) -> Study:
         """The trials so far."""
-        return Study(tuple(self._trials))
+        with self._alone:
+            return Study(tuple(self._trials))
 
     def ask(self) -> Trial | None:
         """The next trial to evaluate.
 
         None where there is none before another is told; while none runs, the search has ended.
         """
+        with self._alone:
+            trial = self._ask()
+        return deepcopy(trial)  # whose configuration may be changed without harm to the study
+
+    def _ask(self) -> Trial | None:
         if self._again:
             return self._again.popleft()
         while self._ahead is not None and len(self._trials) - len(self._told) >= self._ahead:
@@ -121,7 +136,7 @@ class Session:
         Args:
             trial: One that `ask` gave; as it was given with a value or an error, or itself ended.
             value: What is minimised; one that is not finite makes the trial a failed one.
-            error: Why it failed.
+            error: Why it failed, instead of a value.
             seconds: Wall time of the evaluation.
 
         Returns:
@@ -131,19 +146,30 @@ class Session:
             ValueError: If the trial was not asked for, has ended before, or does not end here.
             StorageError: If it cannot be stored; the searcher does not hear of it then.
         """
-        if error is not None:
-            trial = failed(trial, error, seconds)
-        elif value is not None:
-            trial = ended(trial, value, seconds)
-        over = trial.state != "running"
-        require(over, "tell needs a value, an error or an ended trial", number=trial.number)
-        known = self.runs(trial)
-        require(known, "tell needs a trial that was asked for and runs", number=trial.number)
-        self._journal.append(_journal.ended(trial))
-        self._trials[trial.number] = trial
-        if self._ahead is None:
-            self._tell(trial.number)
-        return trial
+        require(
+            value is None or error is None,
+            "tell needs a value or an error",
+            value=value,
+            error=error,
+        )
+        with self._alone:
+            known = self.runs(trial) and trial.seed == self._trials[trial.number].seed
+            require(known, "tell needs a trial that was asked for and runs", number=trial.number)
+            # What was asked stands, though somebody may have changed it in the meantime.
+            own = self._trials[trial.number]
+            if error is not None:
+                own = failed(own, error, seconds)
+            elif value is not None:
+                own = ended(own, value, seconds)
+            elif trial.state != "running":
+                own = replace(own, **_journal.outcome(trial))
+            over = own.state != "running"
+            require(over, "tell needs a value, an error or an ended trial", number=own.number)
+            self._journal.append(_journal.ended(own))
+            self._trials[own.number] = own
+            if self._ahead is None:
+                self._tell(own.number)
+        return own
 
     def runs(self, trial: Trial) -> bool:
         """Whether a trial was asked for and has not ended, as far as the journal knows."""
@@ -152,7 +178,8 @@ class Session:
 
     def tell_all(self) -> None:
         """Tell the searcher of all that has ended, in order, though it is not asked any more."""
-        self._tell_rest(trial.number for trial in self._trials if trial.state != "running")
+        with self._alone:
+            self._tell_rest(trial.number for trial in self._trials if trial.state != "running")
 
     def close(self) -> None:
         """Close the journal, if it was opened here."""
@@ -225,9 +252,10 @@ class Session:
         again = None if suggestion is None else _journal.asked(self._start(suggestion))
         before = _journal.asked(found[number])
         if again != before:
+            was, now = _journal.differing(before, again)
             raise ValueError(
-                f"The journal is of another search: its trial {number} is {before}, now the "
-                f"searcher suggests {again}. Resume with the same searcher, space and seeds"
+                f"The journal is of another search: its trial {number} is {was}, now the "
+                f"searcher suggests {now}. Resume with the same searcher, space and seeds"
             )
         self._trials.append(found[number])
 

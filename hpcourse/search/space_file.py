@@ -79,11 +79,17 @@ def read_space(path: str | Path) -> Box:
         ValueError: If it is no YAML, names a parameter twice, or describes no space; the message
             has the path.
     """
-    text = Path(path).read_text(encoding="utf-8")
     try:
+        text = Path(path).read_text(encoding="utf-8")
         return space_from(yaml.load(text, Loader))  # a safe loader of ours
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise ValueError(f"{path}: {place}{error.problem or error.context}") from error
+    except RecursionError:
+        raise ValueError(f"{path}: a value contains itself") from None
+    except (yaml.YAMLError, ValueError) as error:  # a UnicodeDecodeError is one
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def write_space(box: Box, path: str | Path) -> None:

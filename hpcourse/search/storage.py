@@ -23,6 +23,14 @@ APPLICATION = 0x48504353  # "HPCS" in the file's header says that a database is 
 VERSION = 1
 WAIT = 10.0  # seconds to wait for a reader
 LEFT = "It is left as it is"
+MEANINGS = {
+    "full": "cannot be written: the disk is full or failing",
+    "I/O": "cannot be written: the disk is full or failing",  # a limit on sizes gives this too
+    "unable to open": "cannot be opened: are the file and its folder yours to write?",
+    "readonly": "cannot be written: the file or its folder is read-only",
+    "closed": "was closed by this search",
+}
+"""Words of SQLite's errors and what they mean for a study; all others mean damage."""
 
 
 class StorageError(Exception):
@@ -99,6 +107,8 @@ class SQLite:
         self.path = Path(path)
         found = self.path.parent.is_dir() and not self.path.is_dir()
         require(found, "SQLite needs a file in a folder that exists", path=str(path))
+        named = self.path.name != ":memory:"
+        require(named, "SQLite needs a file; Memory() keeps a journal in memory", path=str(path))
         _check_signature(self.path)
         self._lock = _locked(self.path)
         try:
@@ -165,7 +175,10 @@ def _text(record: Record) -> str:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection on which each statement is a transaction."""
     address = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=WAIT)
+    # Whoever shares a connection among threads takes turns, as a `Session` does.
+    return sqlite3.connect(
+        address, uri=True, isolation_level=None, timeout=WAIT, check_same_thread=False
+    )
 
 
 def _locked(path: Path) -> sqlite3.Connection:
@@ -174,15 +187,19 @@ def _locked(path: Path) -> sqlite3.Connection:
     SQLite's own locks do this on every system, and are not inherited by forked processes. They are
     taken on a file of their own, because an exclusive lock on the journal would shut out readers.
     """
-    lock = sqlite3.connect(path.with_name(f"{path.name}-lock"), isolation_level=None, timeout=0)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        lock.close()
-        raise StorageError(
-            f"{path} is in use by another search ({error}): a study has one driver at a time, "
-            "though load_study may read it meanwhile"
-        ) from None
+    file = path.with_name(f"{path.name}-lock")
+    with _clear_errors(path):
+        lock = sqlite3.connect(file, isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            lock.close()
+            if not _is_busy(error):
+                raise
+            raise StorageError(
+                f"{path} is in use by another search ({error}): a study has one driver at a time, "
+                "though load_study may read it meanwhile"
+            ) from None
     return lock
 
 
@@ -253,9 +270,18 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        what, text = "is damaged", str(error)
-        if "locked" in text or "busy" in text:
-            what = "is in use by another program"
-        elif "full" in text or "I/O" in text:  # an I/O error is also what a limit on sizes gives
-            what = "cannot be written: the disk is full or failing"
-        raise StorageError(f"{path} {what} ({text}). {LEFT}") from error
+        raise StorageError(f"{path} {_what(error)} ({error}). {LEFT}") from error
+
+
+def _what(error: sqlite3.Error) -> str:
+    """What is the matter with a file."""
+    if _is_busy(error):
+        return "is in use by another program"
+    for words, what in MEANINGS.items():
+        if words in str(error):
+            return what
+    return "is damaged"
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return "locked" in str(error) or "busy" in str(error)

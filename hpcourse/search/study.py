@@ -1,7 +1,8 @@
 """What a search leaves behind: its trials, the best of them, and all as arrays and as a table."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,11 @@ from hpcourse.search.trial import Trial
 __all__ = ["Study"]
 
 COLUMNS = ("state", "value", "seconds", "budget", "parent", "seed", "error")
+
+LONGEST = 200
+"""Characters of a cause that are shown."""
+
+HEADER = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,12 @@ class Study:
 
         A path is ``"optimizer.momentum"`` or ``"units[2]"``; the cell of a trial without the
         hyperparameter is empty. One that is called as another column has ``config.`` before it.
+        Integers and truth values stay what they are where cells are empty.
         """
         settings = [dict(_paths(trial.config)) for trial in self.trials]
         names = list(dict.fromkeys(name for setting in settings for name in setting))
-        columns: dict[str, list[Any]] = {
-            f"config.{name}" if name in COLUMNS else name: [s.get(name) for s in settings]
+        columns: dict[str, Any] = {
+            f"config.{name}" if name in COLUMNS else name: _column([s.get(name) for s in settings])
             for name in names
         }
         for name in COLUMNS:
@@ -83,17 +90,55 @@ class Study:
 
 
 def cause(trial: Trial) -> str:
-    """The last line of a failed trial's error: what was raised."""
-    return (trial.error or "").strip().splitlines()[-1]
+    """What a failed trial raised, in a line: the first of the message, however long that is."""
+    lines = [line for line in (trial.error or "").splitlines() if line.strip()]
+    grouped = [found[1] for line in lines if (found := re.match(r" *\| (\S.*)", line))]
+    headers = [place for place, line in enumerate(lines) if line.endswith(HEADER)]
+    if not lines:
+        line = "no reason given"
+    elif any("Exception Group Traceback" in line for line in lines) and grouped:
+        line = grouped[-1]
+    else:
+        after = lines[headers[-1] + 1 :] if headers else lines
+        named = r"[A-Za-z_][\w.]*(: |$)" if headers else r"[A-Za-z_][\w.]*: "
+        raised = [line for line in after if re.match(named, line)]
+        line = raised[0] if raised else lines[-1].strip()
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
+def causes(trials: Iterable[Trial]) -> list[tuple[str, int]]:
+    """Causes of failed trials and how often each occurred, the most frequent first.
+
+    Those that differ in numbers alone count as one, for which the first stands.
+    """
+    alike: dict[str, list[str]] = defaultdict(list)
+    for reason in map(cause, trials):
+        alike[re.sub(r"\d+(\.\d+)?(e[-+]?\d+)?", "#", reason)].append(reason)
+    found = [
+        (reasons[0] + (" (with other numbers too)" if len(set(reasons)) > 1 else ""), len(reasons))
+        for reasons in alike.values()
+    ]
+    return sorted(found, key=lambda pair: -pair[1])
 
 
 def _causes(trials: Sequence[Trial]) -> str:
     """Why none of the trials is done, the most frequent reason first."""
     if not trials:
         return "it has no trials"
-    reasons = Counter(cause(t) if t.state == "failed" else f"({t.state})" for t in trials)
-    reason, count = reasons.most_common(1)[0]
+    found = causes(trial for trial in trials if trial.state == "failed")
+    states = Counter(f"({trial.state})" for trial in trials if trial.state != "failed")
+    reason, count = max([*found, *states.items()], key=lambda pair: pair[1])
     return f"{count} of {len(trials)} ended with {reason}"
+
+
+def _column(cells: list[Any]) -> Any:
+    """The cells of a hyperparameter as what they are, None where it does not count."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {bool}:
+        return pd.array(cells, dtype="boolean" if None in cells else "bool")
+    if kinds == {int} and None in cells and max(abs(c) for c in cells if c is not None) < 2**63:
+        return pd.array(cells, dtype="Int64")
+    return cells
 
 
 def _paths(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,8 +12,11 @@ from hpcourse._check import is_finite, require, require_count, require_non_negat
 
 __all__ = ["Batched", "Config", "Objective", "State", "Suggestion", "Trial", "check_config"]
 
-Config = Mapping[str, Any]  # JSON values only, see check_config
+Config = Mapping[str, Any]
+"""A configuration: hyperparameters by name, all of them JSON values."""
+
 State = Literal["running", "done", "failed", "pruned"]
+"""Where a trial stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ class Trial:
 
 
 Objective = Callable[[Trial], float]
+"""What `minimize` evaluates: a trial to its value, the lower the better."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +144,17 @@ class Batched:
         Raises:
             ValueError: If more trials are given than `size`, or another number of values returns.
         """
+        return [float(value) for value in self.returned(trials)]
+
+    def returned(self, trials: Sequence[Trial]) -> list[float]:
+        """What `score` returns, one a trial, in order, and whatever it is.
+
+        Raises:
+            ValueError: If more trials are given than `size`, or another number of values returns.
+        """
         given = len(trials)
         require(given <= self.size, f"Batched scores at most {self.size} trials", trials=given)
-        values = [float(value) for value in self.score(trials)]
+        values = list(self.score(trials))
         require(
             len(values) == given,
             "Batched needs score to return one value a trial",

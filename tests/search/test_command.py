@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO, TextIOWrapper
 
 import pytest
 
 from hpcourse.cli import main
-from hpcourse.search import Random, load_study, minimize, read_space
+from hpcourse.search import Box, Random, Real, Study, command, load_study, minimize, read_space
 from hpcourse.search.command import named_searchers
 
 OBJECTIVE = """
@@ -39,6 +40,12 @@ def together(trials):
     with Path("batches.txt").open("a") as batches:
         batches.write(f"{len(trials)}\\n")
     return [trial.config["x"] for trial in trials]
+
+def many(trial):
+    raise ValueError(f"CUDA error: no room for {trial.config['x']}\\nCompile with `DSA`.")
+
+def named(trial):
+    return trial.config["学习率"]
 
 number = 3
 """
@@ -128,6 +135,45 @@ def test_an_interrupted_search_resumes_and_equals_one_that_was_not(folder):
     assert [(t.config, t.value) for t in resumed] == [(t.config, t.value) for t in whole]
 
 
+def test_the_printed_command_repeats_every_number_exactly(folder, capsys):
+    words = ("--batch", 1234567, "--timeout", 123456.75, "--trial-timeout", 0.1)
+    assert tune("--trials", 2, "--storage", "study.db", *words, objective="tuned:together") == 0
+    again = capsys.readouterr().out.splitlines()[-1]
+    assert "--batch 1234567 --timeout 123456.75 --trial-timeout 0.1" in again
+
+
+def test_causes_that_differ_in_numbers_are_one_line(folder, capsys):
+    assert tune("--trials", 12, "--searcher", "random", objective="tuned:many") == 1
+    printed = capsys.readouterr()
+    reason = r"ValueError: CUDA error: no room for 0\.\d+ \(with other numbers too\)"
+    assert re.search(f"failures: 12 of 12\n  12 x {reason}\n", printed.out)
+    assert re.search(f"All of the first 10 trials failed: {reason}\n", printed.err)
+
+
+def test_a_report_keeps_letters_of_all_languages(folder, capsys, monkeypatch):
+    (folder / "space.yaml").write_text("学习率: {real: [0, 1]}\nart: {choice: [grün]}\n")
+    assert tune("--trials", 3, objective="tuned:named") == 0
+    assert re.search("  学习率: 0\\.\\d+\n  art: grün\n", capsys.readouterr().out)
+    narrow = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    assert tune("--trials", 3, objective="tuned:named") == 0
+    narrow.flush()
+    assert b"  art: gr\\xfcn\n" in narrow.buffer.getvalue()
+
+
+def test_shares_that_a_forest_does_not_know_are_not_told(folder, capsys):
+    assert tune("--trials", 5, "--searcher", "random") == 0
+    assert "share of the variance" not in capsys.readouterr().out
+
+
+def test_the_shares_of_very_many_trials_take_a_moment():
+    space = Box({f"x{k}": Real(0.0, 1.0) for k in range(5)})
+    many = minimize(lambda t: t.config["x0"], Random(space), trials=4000, progress=False)
+    few = Study(many.trials[::4])
+    assert command._importance(many, space) == command._importance(few, space)
+    assert command._importance(few, space)[1].startswith("  x0  ")
+
+
 def test_a_batch_is_one_call(folder):
     assert tune("--trials", 10, "--batch", 4, objective="tuned:together") == 0
     assert numbers((folder / "batches.txt").read_text()) == [4, 4, 2]
@@ -176,6 +222,7 @@ def test_searchers_that_need_more_than_a_space_have_none():
         ([], {"objective": "tuned:los"}, "tuned has no 'los' (did you mean loss"),
         ([], {"objective": "tuned:number"}, "objective needs to be callable, got objective=3"),
         ([], {"space": "none.yaml"}, "none.yaml"),
+        ([], {"space": "."}, "Is a directory: '.'"),
         (["--searcher", "hyperbands"], {}, "no such searcher (known: hyperband"),
         (["--set", "starts"], {}, "--set needs NAME=VALUE, got set='starts'"),
         (["--searcher", "tpe", "--set", "start=3"], {}, "tpe does not take these settings"),
@@ -188,6 +235,7 @@ def test_searchers_that_need_more_than_a_space_have_none():
         (["--workers", "0"], {}, "got workers=0"),
         (["--batch", "0"], {}, "got batch=0"),
         (["--storage", "tuned.py"], {}, "tuned.py"),
+        (["--storage", "/proc/study.db"], {}, "/proc/study.db cannot be opened"),
     ],
 )
 def test_bad_requests_are_one_line_and_a_status(folder, capsys, words, given, message):

@@ -306,3 +306,19 @@ def test_a_missing_file_is_named(tmp_path):
         load_study(tmp_path / "nowhere.db")
     with pytest.raises(ValueError, match=r"a folder that exists, got path='/nowhere/study\.db'"):
         SQLite("/nowhere/study.db")
+    with pytest.raises(
+        ValueError, match=r"Memory\(\) keeps a journal in memory, got path=':memory:'"
+    ):
+        SQLite(":memory:")
+
+
+def test_what_cannot_be_opened_or_written_is_no_damaged_file(tmp_path):
+    with pytest.raises(StorageError, match=r"study\.db cannot be opened: .* yours to write\?"):
+        SQLite("/proc/study.db")
+    with SQLite(tmp_path / "study.db") as journal:
+        journal.append({"kind": "note"})
+        journal._file.execute("PRAGMA query_only = 1")
+        with pytest.raises(StorageError, match=r"cannot be written: .* is read-only"):
+            journal.append({"kind": "note"})
+    with pytest.raises(StorageError, match="was closed by this search"):
+        journal.append({"kind": "note"})

@@ -106,9 +106,9 @@ def test_what_is_dumped_is_loaded(value):
     ("text", "value"),
     [
         *(("1e-4", 1e-4), ("1E5", 1e5), (".5", 0.5), ("2.", 2.0), ("-3", -3), ("010", 10)),
-        *(("no", "no"), ("on", "on"), ("y", "y"), ("true", True), ("False", "False")),
-        *(("null", None), ("1_000", "1_000"), ("1:30", "1:30"), ("2020-01-01", "2020-01-01")),
-        *(("'1e-4'", "1e-4"), ("1e", "1e"), ("0x10", "0x10")),
+        *(("no", "no"), ("on", "on"), ("y", "y"), ("true", True), ("False", False)),
+        *(("null", None), ("None", "None"), ("1_000", "1_000"), ("1:30", "1:30")),
+        *(("2020-01-01", "2020-01-01"), ("'1e-4'", "1e-4"), ("1e", "1e"), ("0x10", "0x10")),
     ],
 )
 def test_plain_words_are_read_as_people_do(text, value):
@@ -137,7 +137,10 @@ def test_plain_words_are_read_as_people_do(text, value):
         ("a: {real: [0, 1], when: x}", "'a' needs {name: value} as when, got when='x'"),
         ("a: {real: [0, 1], when: {b: 1}}", "'a' needs a condition on an earlier name"),
         ("a: 1\na: 2", "'a' comes twice"),
-        ("a: [1", "expected ',' or ']'"),
+        ("a: [1", "line 1, column 6: expected ',' or ']'"),
+        ("a: 1\n\tb: 2", "line 2, column 1: found character"),
+        ("a: \x07", "special characters are not allowed in"),
+        ("a: &a [*a]", "a value contains itself"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_path_and_file(text, message, tmp_path):
@@ -146,6 +149,14 @@ def test_what_is_wrong_is_named_with_its_path_and_file(text, message, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         read_space(path)
     assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"space\.yaml: .*can't decode"):
+        read_space(path)
 
 
 def test_a_missing_file_is_missing(tmp_path):

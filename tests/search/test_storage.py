@@ -10,7 +10,10 @@ from programs import SPACE, Wanderer, loss, plain
 from spaces import CONDITIONAL, FLAT
 
 from hpcourse.search import (
+    ASHA,
     Box,
+    Hyperband,
+    MedianRule,
     Memory,
     Random,
     Real,
@@ -148,7 +151,6 @@ class Hidden:
     """A searcher that does not show its space."""
 
     def __init__(self, searcher):
-        self._searcher = searcher
         self.ask, self.tell = searcher.ask, searcher.tell
 
 
@@ -165,6 +167,7 @@ class Hidden:
         (lambda: Random(CONDITIONAL), {}, r"its space is .*momentum.*now .*optimizer"),
         (lambda: Random(FLAT, seed=1), {}, r"its trial 0 is {'config': .* now the searcher sugg"),
     ],
+    ids=["seed", "searcher", "range", "names", "suggestions"],
 )
 def test_another_search_is_refused_and_named(journal, make, options, message):
     run(Random(FLAT), 3, journal)
@@ -180,6 +183,29 @@ def test_a_searcher_that_hides_its_space_is_known_by_its_suggestions(journal):
         Session(Hidden(Random(SPACE)), storage=journal)
     with pytest.raises(ValueError, match="suggests None"):
         Session(Hidden(Silent()), storage=journal)
+
+
+@pytest.mark.parametrize("make", [Hyperband, ASHA, lambda s: MedianRule(Random(s))])
+def test_the_space_inside_of_a_searcher_is_known_too(journal, make):
+    run(make(FLAT), 2, journal)
+    longer = Box({**FLAT.parameters, "late": Real(0.0, 1.0)})
+    with pytest.raises(ValueError, match=r"its space is .*, now .*late: Real"):
+        Session(make(longer), storage=journal)
+
+
+def test_ends_may_be_written_as_integers(journal):
+    run(Random(Box({"x": Real(0, 1)})), 3, journal)
+    run(Random(Box({"x": Real(0.0, 1.0)})), 5, journal)
+    with pytest.raises(ValueError, match="its space is"):
+        Session(Random(Box({"x": Real(0, 10)})), storage=journal)
+
+
+def test_a_large_space_is_refused_in_few_words(journal):
+    space = Box({f"x{k}": Real(0.0, 1.0) for k in range(500)})
+    minimize(lambda _: 1.0, Random(space), trials=2, storage=journal, progress=False)
+    with pytest.raises(ValueError, match=r"its trial 0 is {'config': {'x0': 0.63") as told:
+        Session(Random(space, seed=1), storage=journal)
+    assert len(str(told.value)) < 500
 
 
 class Silent:

@@ -17,7 +17,9 @@ from hpcourse.search import (
     Box,
     Checkpoints,
     Fixed,
+    Hyperband,
     Integer,
+    MedianRule,
     Memory,
     Pruned,
     Random,
@@ -25,6 +27,7 @@ from hpcourse.search import (
     Session,
     Study,
     Trial,
+    load_study,
     minimize,
 )
 
@@ -76,6 +79,17 @@ def test_without_a_done_trial_the_most_frequent_cause_is_quoted():
         _ = Study(()).best
     assert Study(()).values.shape == Study(()).best_so_far.shape == (0,)
     assert Study(()).frame().empty
+
+
+def test_the_frame_keeps_the_types_of_conditional_hyperparameters():
+    configs = [{"n": 3, "on": True, "x": 1, "k": "a", "big": 2**70}, {"x": 0.5}]
+    study = Study(tuple(trial(k, value=0.5, config=c) for k, c in enumerate(configs)))
+    frame = study.frame()
+    assert [str(frame[name].dtype) for name in ("n", "on", "x")] == ["Int64", "boolean", "float64"]
+    assert frame.loc[0, ["n", "on", "k", "big"]].tolist() == [3, True, "a", 2**70]
+    assert frame.loc[1, ["n", "on", "k", "big"]].isna().all()
+    every = Study(tuple(trial(k, value=0.5, config=configs[0]) for k in range(2))).frame()
+    assert [str(every[name].dtype) for name in ("n", "on", "x")] == ["int64", "bool", "int64"]
 
 
 def test_the_frame_has_a_column_for_every_path():
@@ -341,7 +355,7 @@ def test_the_reason_is_shown_when_all_trials_fail(capsys):
     assert "All of the first 10 trials failed: KeyError: 'lr'" in capsys.readouterr().err
     minimize(bad, Random(LINE), trials=12, progress=False)
     minimize(lambda t: 1 / (t.number - 3), Random(LINE), trials=12)
-    assert "failed" not in capsys.readouterr().err
+    assert "All of the first" not in capsys.readouterr().err
 
 
 def test_the_bar_counts_and_shows_the_best(capsys, monkeypatch):
@@ -397,11 +411,68 @@ def test_a_session_refuses_what_does_not_fit():
         session.tell(given, 1.0)
     with pytest.raises(ValueError, match="asked for and runs, got number=9"):
         session.tell(trial(9, value=1.0))
+    other = session.ask()
+    with pytest.raises(ValueError, match=r"needs a value or an error, got value=1.0, error='x'"):
+        session.tell(other, 1.0, error="x")
+    with pytest.raises(ValueError, match="asked for and runs, got number=1"):
+        session.tell(replace(other, seed=other.seed + 1), 1.0)  # of another study
     with pytest.raises(ValueError, match="Session needs an integer ahead >= 1, got ahead=0"):
         Session(Random(SPACE), ahead=0)
 
 
+@pytest.mark.parametrize("wrong", [SPACE, Random, None, loss])
+def test_a_search_needs_a_searcher(wrong):
+    with pytest.raises(ValueError, match=r"needs a searcher, such as Random.space., got searcher="):
+        minimize(loss, wrong, trials=3)
+
+
+@pytest.mark.parametrize("make", [Random, Hyperband, lambda s: MedianRule(Random(s))])
+def test_a_search_needs_a_fresh_searcher(make):
+    searcher = make(SPACE)
+    run(loss, searcher, 3)
+    with pytest.raises(ValueError, match=r"A search needs a fresh searcher, got asked=\d"):
+        run(loss, searcher, 3)
+
+
+def test_threads_may_share_a_session(tmp_path):
+    with Session(Random(SPACE), storage=tmp_path / "study.db") as session:
+
+        def work(_):
+            asked = session.ask()
+            return session.tell(asked, float(asked.number)).number
+
+        with ThreadPoolExecutor(8) as threads:
+            assert sorted(threads.map(work, range(200))) == list(range(200))
+        assert session.study.values.tolist() == list(range(200))
+        assert load_study(tmp_path / "study.db") == session.study
+
+
 # Checkpoints
+
+
+def test_a_checkpoint_may_be_a_folder_or_need_an_ending(tmp_path):
+    child = trial(1, value=1.0, parent=0)
+    arrays = Checkpoints(str(tmp_path / "arrays"), suffix=".npz")
+    for value in (1, 2):
+        with arrays.writing(trial(0, value=1.0)) as path:
+            np.savez(path, weights=value)
+    assert int(np.load(arrays.parent_path(child))["weights"]) == 2
+    folders = Checkpoints(tmp_path / "folders")
+    for value in (1, 2):
+        with folders.writing(trial(0, value=1.0)) as path:
+            path.mkdir()
+            (path / f"weights-{value}").touch()
+    assert [file.name for file in folders.parent_path(child).iterdir()] == ["weights-2"]
+    assert len(list(tmp_path.glob("*/*"))) == 2
+
+
+def test_a_checkpoint_that_was_written_elsewhere_is_an_error(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with (
+        pytest.raises(FileNotFoundError, match=r"No checkpoint was written to .* got suffix=''"),
+        checkpoints.writing(trial(0, value=1.0)) as path,
+    ):
+        np.savez(path, weights=1)  # adds an ending
 
 
 def test_a_trial_continues_where_its_parent_ended(tmp_path):
