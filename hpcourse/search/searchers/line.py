@@ -17,9 +17,9 @@ References:
     J. Kiefer (1953), Sequential minimax search for a maximum, Proceedings of the AMS 4.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from hpcourse._check import require, require_finite, require_positive
 from hpcourse.search.searcher import History
@@ -182,25 +182,46 @@ def _along(
     return Line(x=x, low=left, high=right, evaluations=evaluations)
 
 
-class _OnAxis:
-    """What the three searchers have in common: a history of one axis, and steps to follow."""
+class _AlongOneAxis(ABC):
+    """A searcher that follows steps along the one axis of its space.
+
+    Which steps is all that the three below differ in.
+    """
+
+    @staticmethod
+    @abstractmethod
+    def _steps(tolerance: float, noise: Noise) -> Steps:
+        """What to evaluate next, given the values so far."""
 
     def __init__(
-        self, space: Space, name: str, noise: Noise, *, seed: int, noisy: bool, tolerance: float
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        noisy: bool = False,
+        tolerance: float = 0.01,
+        repeats: int = 8,
+        confidence: float = 0.95,
     ) -> None:
+        noise = Noise(repeats=repeats, confidence=confidence)
         ordered = space.dimension == 1 and space.axes[0].domain.ordered
-        names = [axis.name for axis in space.axes]
+        names, name = [axis.name for axis in space.axes], type(self).__name__
         require(ordered, f"{name} needs a space of one ordered axis", axes=names)
         step_count(tolerance, 0.5)
-        self.history = History(space, seed, noisy=noisy)
-        self.tolerance = tolerance
-        self.noise = noise if noisy else Noise()
+        self._history = History(space, seed, noisy=noisy)
+        self._tolerance = tolerance
+        self._noise = noise if noisy else Noise()
 
-    def ask(self, steps: Callable[[float, Noise], Steps]) -> Suggestion | None:
-        return follow(self.history, steps(self.tolerance, self.noise))
+    def ask(self) -> Suggestion | None:
+        """The next point; None while it waits for values, and at the end."""
+        return follow(self._history, self._steps(self._tolerance, self._noise))
+
+    def tell(self, trial: Trial) -> None:
+        """Take note of an ended trial; a failed one is worse than all, or infeasible."""
+        self._history.tell(trial)
 
 
-class Bisection:
+class Bisection(_AlongOneAxis):
     """Bisection as a searcher: a trial's value is the constraint, feasible where at most zero.
 
     Args:
@@ -221,30 +242,10 @@ class Bisection:
         {'alpha': 0.5}
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int = 0,
-        noisy: bool = False,
-        tolerance: float = 0.01,
-        repeats: int = 8,
-        confidence: float = 0.95,
-    ) -> None:
-        noise = Noise(repeats=repeats, confidence=confidence)
-        kept = partial(_OnAxis, seed=seed, noisy=noisy, tolerance=tolerance)
-        self._line = kept(space, "Bisection", noise)
-
-    def ask(self) -> Suggestion | None:
-        """The middle of the interval; None while it is evaluated, and at the end."""
-        return self._line.ask(bisection_steps)
-
-    def tell(self, trial: Trial) -> None:
-        """Take note of an ended trial; a failed one counts as infeasible."""
-        self._line.history.tell(trial)
+    _steps = staticmethod(bisection_steps)
 
 
-class TernarySearch:
+class TernarySearch(_AlongOneAxis):
     """Ternary search as a searcher; it asks for two trials at a time.
 
     Args:
@@ -265,30 +266,10 @@ class TernarySearch:
         [1.0, 2.0]
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int = 0,
-        noisy: bool = False,
-        tolerance: float = 0.01,
-        repeats: int = 8,
-        confidence: float = 0.95,
-    ) -> None:
-        noise = Noise(repeats=repeats, confidence=confidence)
-        kept = partial(_OnAxis, seed=seed, noisy=noisy, tolerance=tolerance)
-        self._line = kept(space, "TernarySearch", noise)
-
-    def ask(self) -> Suggestion | None:
-        """The next inner point; None while both are evaluated, and at the end."""
-        return self._line.ask(ternary_steps)
-
-    def tell(self, trial: Trial) -> None:
-        """Take note of an ended trial; a failed one is worse than all."""
-        self._line.history.tell(trial)
+    _steps = staticmethod(ternary_steps)
 
 
-class GoldenSection:
+class GoldenSection(_AlongOneAxis):
     """Golden-section search as a searcher.
 
     Args:
@@ -309,24 +290,4 @@ class GoldenSection:
         [0.001399, 0.007147]
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int = 0,
-        noisy: bool = False,
-        tolerance: float = 0.01,
-        repeats: int = 8,
-        confidence: float = 0.95,
-    ) -> None:
-        noise = Noise(repeats=repeats, confidence=confidence)
-        kept = partial(_OnAxis, seed=seed, noisy=noisy, tolerance=tolerance)
-        self._line = kept(space, "GoldenSection", noise)
-
-    def ask(self) -> Suggestion | None:
-        """The next inner point; None while it is evaluated, and at the end."""
-        return self._line.ask(golden_steps)
-
-    def tell(self, trial: Trial) -> None:
-        """Take note of an ended trial; a failed one is worse than all."""
-        self._line.history.tell(trial)
+    _steps = staticmethod(golden_steps)
