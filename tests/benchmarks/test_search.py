@@ -50,7 +50,7 @@ def test_a_search_keeps_the_regret_of_what_looks_best():
 def test_a_cache_answers_for_shorter_searches_and_survives(tmp_path):
     path = tmp_path / "cache.json"
     cache = bench.Cache(path)
-    cache.found[JOB.key] = {"regret": [1.0, 0.5], "seconds": 0.0}
+    cache.found[JOB.key] = {"regret": [1.0, 0.5]}
     cache.save()
     again = bench.Cache(path)
     assert again.has(JOB)
@@ -62,13 +62,25 @@ def test_a_cache_answers_for_shorter_searches_and_survives(tmp_path):
 
 def test_relative_regret_is_a_geometric_mean_within_the_floor():
     found = {
-        "a": {"random": [1.0], "x": [0.25]},
-        "b": {"random": [2.0], "x": [8.0]},
-        "c": {"random": [1.0], "x": [0.0]},
-        "solved": {"random": [0.0], "x": [0.0]},
+        "a": {"random": [[1.0]], "x": [[0.25]]},
+        "b": {"random": [[1.0], [2.0], [9.0]], "x": [[8.0], [7.0], [99.0]]},
+        "c": {"random": [[1.0]], "x": [[0.0]]},
+        "solved": {"random": [[0.0]], "x": [[0.0]]},
     }
+    found = {p: {name: np.array(rows) for name, rows in own.items()} for p, own in found.items()}
     assert bench.relative(found, "x", ["a", "b"], 0) == pytest.approx(1.0)
     assert bench.relative(found, "x", ["c", "solved"], 0) == pytest.approx(bench.FLOOR)
     assert bench.relative(found, "random", list(found), 0) == 1
     assert bench.relative(found, "x", ["a"], 1) is None
     assert bench.relative(found, "absent", ["a"], 0) is None
+    assert bench.relative(found, "x", ["solved"], 0) is None
+
+
+def test_the_interval_holds_what_other_seeds_would_have_given():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(40):
+        drawn = {"random": np.ones((15, 1)), "x": np.exp(rng.standard_normal((15, 1)))}
+        low, high = bench.interval({"a": drawn}, "x", ["a"], 0)
+        inside += low <= 1.0 <= high  # the median of the distribution
+    assert inside >= 33
