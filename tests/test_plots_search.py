@@ -1,6 +1,8 @@
 """What the plots of searches draw, read back from their artists."""
 
 import io
+import re
+from dataclasses import replace
 
 import matplotlib as mpl
 import matplotlib.style
@@ -150,6 +152,60 @@ def test_a_slice_of_names_has_all_of_them(ax):
     plot_slice(STUDY, SPACE, "optimizer", ax=ax)
     assert ax.get_xticks().tolist() == [0.25, 0.75]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["sgd", "adam"]
+
+
+def with_values(trials, values, **changes):
+    return [replace(t, value=float(v), **changes) for t, v in zip(trials, values, strict=True)]
+
+
+def test_a_slice_spreads_categories_within_their_cells(ax):
+    plot_slice(DONE, SPACE, "optimizer", ax=ax)
+    u = ax.collections[0].get_offsets()[:, 0]
+    sgd = np.array([trial.config["optimizer"] == "sgd" for trial in DONE])
+    assert ((u > 0.1) & (u < 0.4) == sgd).all()
+    assert ((u > 0.6) & (u < 0.9) == ~sgd).all()
+    assert len(set(u)) == len(DONE)
+
+
+def test_values_far_above_all_others_do_not_hide_them(ax):
+    values = [*np.linspace(0, 1, len(DONE) - 1), 1e6]
+    plot_slice(with_values(DONE, values), SPACE, "lr", ax=ax)
+    assert len(ax.collections[0].get_offsets()) == len(DONE) - 1
+    (far,) = ax.lines
+    assert re.fullmatch(r"above 4\.[6-9]\d?|above 5(\.\d+)?", far.get_label())
+    assert far.get_ydata() == [1.0]
+    assert ax.get_ylim()[1] < 2
+    plain = Figure().subplots()
+    plot_contour(with_values(DONE, values), SPACE, ("lr", "optimizer"), ax=plain)
+    limit = plain.collections[0].get_array().max()
+    assert 4 < limit < 6
+    assert plain.figure.axes[1].get_ylabel() == f"value (up to {limit:.3g})"
+
+
+def test_nothing_is_interpolated_between_categories(ax):
+    plot_contour(DONE, SPACE, ("lr", "optimizer"), ax=ax)
+    (dots,) = ax.collections
+    assert sorted(dots.get_array()) == sorted(trial.value for trial in DONE)
+    np.testing.assert_allclose(
+        dots.get_offsets()[:, 0], [SPACE.encode(trial.config)[0] for trial in DONE]
+    )
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda t, ax: plot_slice(t, SPACE, "lr", ax=ax).collections[0].get_offsets(),
+        lambda t, ax: (
+            plot_contour(t, SPACE, ("lr", "optimizer"), ax=ax).collections[0].get_offsets()
+        ),
+        lambda t, ax: [x for x in plot_parallel(t, SPACE, ax=ax).lines if len(x.get_xdata()) == 3],
+    ],
+    ids=["slice", "contour", "parallel"],
+)
+def test_values_of_small_budgets_are_not_drawn_beside_those_of_the_largest(ax, draw):
+    short = [replace(trial, budget=1, value=-100.0) for trial in DONE[10:]]
+    whole = [replace(trial, budget=9) for trial in DONE[:10]]
+    assert len(draw(short + whole, ax)) == 10
 
 
 def test_a_contour_spans_the_done_trials_and_marks_the_best(ax):

@@ -30,7 +30,7 @@ from hpcourse.plots._axes import (
     legend,
 )
 from hpcourse.search import Domain, Importance, Space, Study, Trial
-from hpcourse.search.analysis import Places, places
+from hpcourse.search.analysis import Places, judged, places
 from hpcourse.search.domains import middles
 
 Trials = Study | Sequence[Trial]
@@ -39,6 +39,11 @@ Curves = ArrayLike | Sequence[Study]
 MAP = "viridis"  # low values, which are good, are dark
 UNUSED = -0.12
 """Where a parallel coordinate lies that does not count."""
+
+FAR = 8.0
+"""Interquartile ranges above the upper quartile beyond which a value would hide all others."""
+
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def plot_best_so_far(
@@ -106,7 +111,9 @@ def plot_ranks(
 def plot_slice(trials: Trials, space: Space, name: str, *, ax: Axes, ylabel: str = "value") -> Axes:
     """Value of every trial against one hyperparameter; failed trials as crosses on top.
 
-    Trials in which the hyperparameter does not count are left out. Later trials are darker.
+    Trials in which the hyperparameter does not count are left out. Later trials are darker, and
+    those of one category lie side by side. Values far above all others are triangles on top. Of
+    trials with budgets only those of the largest are drawn, here and in the plots below.
 
     Args:
         trials: A study or trials.
@@ -124,12 +131,16 @@ def plot_slice(trials: Trials, space: Space, name: str, *, ax: Axes, ylabel: str
     done = counts & np.isfinite(values)
     require(bool(done.any()), "plot_slice needs a done trial with the hyperparameter", name=name)
     numbers = np.array([trial.number for trial in found.trials])
-    u = found.points[:, column]
-    ax.scatter(u[done], values[done], c=numbers[done], cmap="Blues", s=18, edgecolors=BLUE, lw=0.5)
-    failed = counts & ~done
-    top = values[done].max()
-    ax.plot(u[failed], np.full(failed.sum(), top), "x", color=VERMILLION, label="failed", ms=5)
+    u, limit = _side_by_side(found, column), _limit(values[done])
+    near = done & (values <= limit)
+    ax.scatter(u[near], values[near], c=numbers[near], cmap="Blues", s=18, edgecolors=BLUE, lw=0.5)
+    top = values[near].max()
+    far, failed = done & ~near, counts & ~done
+    if far.any():
+        ax.plot(u[far], np.full(far.sum(), top), "^", color=BLUE, label=f"above {limit:.3g}", ms=5)
     if failed.any():
+        ax.plot(u[failed], np.full(failed.sum(), top), "x", color=VERMILLION, label="failed", ms=5)
+    if far.any() or failed.any():
         legend(ax)
     _ticks(ax.xaxis, found.axes[column].domain)
     ax.set_xlim(-0.03, 1.03)
@@ -141,7 +152,8 @@ def plot_contour(
 ) -> Axes:
     """Value over two hyperparameters, interpolated between the done trials, which are dots.
 
-    Nothing is drawn beyond the trials. The best one is marked.
+    Nothing is drawn beyond the trials. The best one is marked. Between categories there is nothing
+    to interpolate: the dots have the colours then. Values far above all others have the last one.
 
     Args:
         trials: A study or trials.
@@ -161,8 +173,16 @@ def plot_contour(
     spread = np.unique(np.column_stack((x, y)), axis=0)
     enough = len(spread) > 3 and np.linalg.matrix_rank(spread - spread[0]) == 2
     require(bool(enough), "plot_contour needs done trials that span an area", trials=len(spread))
-    drawn = ax.tricontourf(x, y, values[kept], levels=12, cmap=MAP)
-    ax.plot(x, y, ".", color=INK, markersize=3)
+    limit = _limit(values[kept])
+    shown = np.minimum(values[kept], limit)
+    label += f" (up to {limit:.3g})" if values[kept].max() > limit else ""
+    drawn: ScalarMappable
+    if all(found.axes[column].domain.ordered for column in columns):
+        drawn = ax.tricontourf(x, y, shown, levels=12, cmap=MAP)
+        ax.plot(x, y, ".", color=INK, markersize=3)
+    else:
+        x, y = (_side_by_side(found, column)[kept] for column in columns)
+        drawn = ax.scatter(x, y, c=shown, cmap=MAP, s=18)
     best = int(np.argmin(values[kept]))
     ax.plot(x[best], y[best], "*", color=VERMILLION, markersize=11, label="best")
     _colorbar(ax, drawn, label)
@@ -258,8 +278,26 @@ def _lowest(values: Array) -> Array:
 
 
 def _ended(trials: Trials) -> list[Trial]:
+    """Done and failed trials of the largest budget that one was done with."""
     every = trials.trials if isinstance(trials, Study) else trials
-    return [trial for trial in every if trial.state in ("done", "failed")]
+    return judged(every) or [trial for trial in every if trial.state == "failed"]
+
+
+def _limit(values: Array) -> float:
+    """A value beyond which others would hide the rest of them; infinite where there are none."""
+    lower, upper = np.quantile(values, (0.25, 0.75))
+    limit = upper + FAR * (upper - lower)
+    return float(limit) if lower < upper and values.max() > limit else np.inf
+
+
+def _side_by_side(found: Places, column: int) -> Array:
+    """Places along an axis; those of one category spread over the middle of its cell."""
+    domain, u = found.axes[column].domain, found.points[:, column]
+    if domain.ordered:
+        return u
+    low, high = domain.edges(domain.codes(np.clip(u, 0, 1)))
+    share = np.array([trial.number for trial in found.trials]) * GOLDEN % 1 - 0.5
+    return np.asarray(u + 0.5 * share * (high - low))
 
 
 def _values(found: Places) -> Array:

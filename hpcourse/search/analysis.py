@@ -14,7 +14,7 @@ from hpcourse.search.space import Axis, Space, active
 from hpcourse.search.study import Study
 from hpcourse.search.trial import Trial
 
-__all__ = ["Places", "places", "study_importance"]
+__all__ = ["Places", "judged", "places", "study_importance"]
 
 Matrix = NDArray[np.float64]
 
@@ -114,7 +114,7 @@ def study_importance(
         >>> study_importance(study, space).order
         ('lr', 'idle')
     """
-    trials = _judged(study.trials if isinstance(study, Study) else study)
+    trials = judged(study.trials if isinstance(study, Study) else study)
     require(len(trials) >= 4, "study_importance needs four trials that ended", trials=len(trials))
     require(space.dimension > 0, "study_importance needs a hyperparameter", axes=space.axes)
     found = places(trials, space)
@@ -132,7 +132,7 @@ def study_importance(
     return replace(result, curves=curves)
 
 
-def _judged(trials: Sequence[Trial]) -> list[Trial]:
+def judged(trials: Sequence[Trial]) -> list[Trial]:
     """Done and failed trials of the largest budget that one was done with."""
     done = [trial for trial in trials if trial.state == "done"]
     most = max((trial.budget or 0 for trial in done), default=0)

@@ -6,8 +6,9 @@ coordinate of the cube. A coordinate that does not count under a condition stays
 that all points have the same length; it is put to `UNUSED` whenever points are compared.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -48,7 +49,8 @@ class Axis:
     """One coordinate of the cube.
 
     Attributes:
-        name: Path of the parameter, such as ``"optimizer.momentum"`` or ``"units[2]"``.
+        name: Path of the parameter, such as ``"optimizer.momentum"`` or ``"units[2]"``. Where
+            alternatives have the same, they are numbered: ``"head.rate<0>"``, ``"head.rate<1>"``.
         domain: Its values.
         conditions: Axes and the numbers of their separate values under which this one counts; all
             have to hold. Empty where it always counts.
@@ -157,7 +159,7 @@ class Box(Parameter):
         self.parameters = dict(parameters)
         axes: list[Axis] = []
         self._root = _box(self.parameters, _Place("", (), axes))
-        self.axes = tuple(axes)
+        self.axes = tuple(_named_apart(axes))
 
     @classmethod
     def from_hyperopt(cls, space: object) -> "Box":
@@ -210,6 +212,15 @@ class Box(Parameter):
         u = np.full(self.dimension, UNUSED)
         self._root.encode(config, u)
         return u
+
+
+def _named_apart(axes: Sequence[Axis]) -> Iterator[Axis]:
+    """The axes; those of one name, as alternatives may have them, are numbered."""
+    often, seen = Counter(axis.name for axis in axes), Counter[str]()
+    for axis in axes:
+        number = seen[axis.name]
+        seen[axis.name] += 1
+        yield axis if often[axis.name] == 1 else replace(axis, name=f"{axis.name}<{number}>")
 
 
 @dataclass(frozen=True)

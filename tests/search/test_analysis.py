@@ -35,6 +35,12 @@ def test_a_conditional_hyperparameter_has_its_share_of_the_whole_space():
     assert found.main["rare"] < 0.02
 
 
+def test_alternatives_may_name_their_hyperparameters_alike():
+    space = Box({"o": Choice((Box({"lr": Real(0, 1)}), Box({"lr": Real(0, 1), "m": Real(0, 1)})))})
+    found = study_importance(study(space, lambda t: t.config["o"]["lr"], 60), space)
+    assert set(found.main) == {"o", "o.lr<0>", "o.lr<1>", "o.m"}
+
+
 def test_values_that_are_not_equally_likely_weigh_as_they_are():
     found = study_importance(
         study(CONDITIONAL, lambda t: float(t.config["rare"] == "u") + t.config["width"] / 8),

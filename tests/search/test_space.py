@@ -93,6 +93,11 @@ def test_what_counts_is_what_stands_in_the_configuration():
     }
 
 
+def test_coordinates_have_distinct_names():
+    space = Box({"a.b": Real(0, 1), "a": Box({"b": Real(0, 1), "c": Real(0, 1)})})
+    assert [axis.name for axis in space.axes] == ["a.b<0>", "a.b<1>", "a.c"]
+
+
 def test_a_fixed_value_may_be_changed_by_its_user():
     box = Box({"betas": Fixed([0.9, 0.99]), "x": Real(0, 1)})
     box.decode(np.array([0.5]))["betas"].append(1)
