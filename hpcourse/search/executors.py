@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
@@ -37,7 +39,7 @@ else:
 Ended = Future[list[Trial]]
 
 STARTS = 3
-"""How often in a row our workers are started anew before we give up."""
+"""How often in a row our workers are started anew, or a cancelled call, before we give up."""
 
 
 class LostWorkers(Exception):  # noqa: N818  # it is handled, and no error
@@ -113,32 +115,42 @@ class _Given:
         packed = isinstance(executor, ProcessPoolExecutor)
         self._work = _packed(objective) if packed else partial(evaluate, objective)
         self._running: set[Ended] = set()
+        self._cancelled: Counter[int] = Counter()
 
     def submit(self, trials: Sequence[Trial]) -> Ended:
         try:
             future = self._executor.submit(self._work, trials)
-        except RuntimeError as error:
-            if not isinstance(error, BrokenExecutor):
-                raise RuntimeError(
-                    f"The executor takes no more work ({error}). All trials that ended are stored"
-                ) from error
+        except BrokenExecutor as error:
             raise RuntimeError(
                 f"The executor is broken ({error}): a worker of it died, and it starts no other. "
                 "All trials that ended are stored. Resume with a new executor, or leave "
                 "executor=None, whose workers are replaced"
+            ) from error
+        except Exception as error:  # each has its own for being shut down or out of reach
+            raise RuntimeError(
+                f"The executor takes no work ({type(error).__name__}: {error}). All trials that "
+                "ended are stored"
             ) from error
         self._running.add(future)
         return future
 
     def outcome(self, trials: Sequence[Trial], future: Ended) -> list[Trial]:
         self._running.discard(future)
+        if future.cancelled() and self._again(trials):
+            raise LostWorkers
         # An executor has errors of its own, for a worker that died or work that it cannot send.
-        error = CancelledError() if future.cancelled() else future.exception()
+        error = CancelledError("by its executor") if future.cancelled() else future.exception()
         return future.result() if error is None else _all_failed(trials, error)
+
+    def _again(self, trials: Sequence[Trial]) -> bool:
+        """Whether to submit again what was cancelled: by a cluster that restarts or goes away."""
+        self._cancelled[trials[0].number] += 1
+        return self._cancelled[trials[0].number] <= STARTS
 
     def stop(self) -> None:
         for future in self._running:
-            future.cancel()
+            with suppress(Exception):  # of an executor that is out of reach
+                future.cancel()
 
 
 class _Worker(Process):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from programs import SPACE
 
-from hpcourse.search import Random, minimize
+from hpcourse.search import Memory, Random, Session, minimize
 
 
 def run(objective, trials=3, **options):
@@ -78,15 +78,15 @@ def test_the_server_of_workers_may_be_killed():
 
 
 class Cancels:
-    """An executor that loses every other call, as a cluster does that is restarted."""
+    """An executor that loses calls, as a cluster does that is restarted."""
 
-    def __init__(self):
-        self.calls = 0
+    def __init__(self, lost):
+        self.lost, self.calls = lost, 0
 
     def submit(self, work, trials):
         future = Future()
         self.calls += 1
-        if self.calls % 2:
+        if self.calls not in self.lost:
             future.set_result(work(trials))
         else:
             future.cancel()
@@ -94,16 +94,55 @@ class Cancels:
         return future
 
 
-def test_a_call_that_is_cancelled_is_a_failed_trial():
-    study = run(lambda _: 1.0, 4, executor=Cancels())
-    assert [t.state for t in study.trials] == ["done", "failed"] * 2
-    assert "CancelledError" in study.trials[1].error
+def test_a_call_that_is_cancelled_is_made_again():
+    executor = Cancels({2, 4, 5, 6})
+    study = run(lambda _: 1.0, 4, executor=executor)
+    assert [t.state for t in study.trials] == ["done"] * 4
+    assert executor.calls == 8
+
+
+def test_a_call_that_is_cancelled_again_and_again_is_a_failed_trial():
+    study = run(lambda _: 1.0, 2, executor=Cancels({1, 2, 3, 4}))
+    assert [t.state for t in study.trials] == ["failed", "done"]
+    assert "CancelledError" in study.trials[0].error
+
+
+class Gone:
+    """An executor that has lost its cluster."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, work, trials):
+        if len(self.futures) == 3:
+            raise OSError("client is closed")
+        future = self.futures.append(Future()) or self.futures[-1]
+        if len(self.futures) == 1:
+            future.set_result(work(trials))
+        future.cancel = self.cancel
+        return future
+
+    def cancel(self):
+        raise OSError("client is closed")
+
+
+def test_what_a_lost_cluster_did_not_finish_is_run_when_the_search_resumes():
+    journal = Memory()
+    with pytest.raises(RuntimeError, match=r"takes no work \(OSError: client is closed\). All"):
+        run(lambda _: 1.0, 4, executor=Gone(), workers=3, storage=journal)
+    assert [t.state for t in Session(Random(SPACE), storage=journal).study.trials] == [
+        "done",
+        *["running"] * 3,
+    ]
+    assert run(lambda t: t.number, 4, storage=journal).values.tolist() == [1, 1, 2, 3]
 
 
 def test_an_executor_that_was_shut_down_is_named():
     executor = ThreadPoolExecutor(1)
     executor.shutdown()
-    with pytest.raises(RuntimeError, match=r"takes no more work \(cannot schedule new futures"):
+    with pytest.raises(
+        RuntimeError, match=r"takes no work \(RuntimeError: cannot schedule new futures"
+    ):
         run(lambda _: 1.0, executor=executor)
 
 
