@@ -300,7 +300,8 @@ def draw(cache: Cache, jobs: Sequence[Job], order: Sequence[str], path: Path) ->
             ax.plot(at, [np.nan if m is None else m for m in means], style, label=searcher)
         ax.set(title=title, xlabel="evaluations", yscale="log")
     np.atleast_1d(axes)[0].set_ylabel("median regret relative to random search")
-    np.atleast_1d(axes)[-1].legend(fontsize="small")
+    lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside right center", fontsize="small")
     figure.savefig(path, dpi=120)
 
 
