@@ -96,6 +96,11 @@ def tune(options: argparse.Namespace) -> int:
             )
     except StorageError as error:
         raise ValueError(str(error)) from error
+    except KeyboardInterrupt:
+        if options.storage is not None:
+            raise  # the same command goes on from here
+        print("interrupted: nothing is kept without --storage", file=sys.stderr)
+        return INTERRUPTED
     _print("\n".join(_report(study, space, options)))
     if interrupts:
         return INTERRUPTED

@@ -174,6 +174,22 @@ def test_the_shares_of_very_many_trials_take_a_moment():
     assert command._importance(few, space)[1].startswith("  x0  ")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "nothing is kept without --storage"),
+        (("--storage", "s.db"), "the same command goes on"),
+    ],
+)
+def test_an_interrupt_says_whether_anything_is_kept(folder, capsys, monkeypatch, words, told):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "minimize", interrupted)
+    assert tune("--trials", 3, *words) == 130
+    assert capsys.readouterr().err.startswith(f"interrupted: {told}")
+
+
 def test_a_batch_is_one_call(folder):
     assert tune("--trials", 10, "--batch", 4, objective="tuned:together") == 0
     assert numbers((folder / "batches.txt").read_text()) == [4, 4, 2]
