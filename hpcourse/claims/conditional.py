@@ -55,4 +55,4 @@ def imagined_loss(trial: Trial) -> float:
     shape = 3 * (layers - LAYERS) ** 2 + float(np.dot(off, off))
     rate = float(np.log10(config["lr"] / RATES[config["optimizer"]]))
     momentum = 0.05 if config["optimizer"] == "adam" else (config["momentum"] - MOMENTUM) ** 2
-    return 0.05 * shape + 0.5 * rate**2 + 2 * momentum
+    return float(0.05 * shape + 0.5 * rate**2 + 2 * momentum)
