@@ -62,7 +62,8 @@ def minimize(
         executor: Any ``concurrent.futures.Executor``, which stays open; for Dask
             ``client.get_executor(pure=False)``. None runs in this process, or, with more than one
             worker or a `trial_timeout`, in worker processes that are replaced when they die.
-        workers: Number of calls of the objective at a time.
+        workers: Number of calls of the objective at a time, those of an executor too: a pool of
+            eight has one to do unless this says eight.
         storage: The journal, or the path of its SQLite file; None keeps it in memory.
         seed: Seed of the trials' seeds.
         timeout: Seconds in all, after which no trial is started; those that run are finished.
@@ -97,9 +98,10 @@ def minimize(
         with _Bar(session, trials, show=progress) as bar:
             try:
                 hands = crew(objective, executor, workers, trial_timeout)
-                _Run(session, hands, bar, workers, size, trials, end).to_the_end()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # while workers start
                 bar.say("Interrupted")
+            else:
+                _Run(session, hands, bar, workers, size, trials, end).to_the_end()
         return session.study
 
 
@@ -128,7 +130,7 @@ class _Run:
             self.session.tell_all()
         except KeyboardInterrupt:
             self._collect(running, {future for future in running if future.done()})
-            raise
+            self.bar.say("Interrupted")
         finally:
             self.hands.stop()
 

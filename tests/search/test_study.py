@@ -27,6 +27,7 @@ from hpcourse.search import (
     Session,
     Study,
     Trial,
+    executors,
     load_study,
     minimize,
 )
@@ -330,6 +331,18 @@ def test_ctrl_c_in_this_process_returns_what_has_ended():
 
     study = run(objective, Random(SPACE), 10)
     assert [t.state for t in study.trials] == ["done"] * 4 + ["running"]
+
+
+def test_a_second_ctrl_c_raises(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executors._Here, "stop", interrupt)
+    journal = Memory()
+    with pytest.raises(KeyboardInterrupt):
+        run(lambda t: 1.0 if t.number < 2 else interrupt(), Random(SPACE), 9, storage=journal)
+    states = [t.state for t in Session(Random(SPACE), storage=journal).study.trials]
+    assert states == ["done", "done", "running"]
 
 
 def test_closures_and_lambdas_reach_worker_processes():
