@@ -154,8 +154,11 @@ def test_what_is_no_executor_or_objective_is_refused():
 
 
 PROGRAM = """
+import signal
 import time
 from hpcourse.search import Box, Random, Real, minimize
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # though tests run in the background
 
 def objective(trial):
     time.sleep(60)
