@@ -90,7 +90,7 @@ def test_no_case_is_lost():
 
 
 def test_no_searcher_is_left_out_silently():
-    assert ASKING == set(SEARCHERS) | set(LEFT_OUT) | BUDGETED
+    assert set(SEARCHERS) | set(LEFT_OUT) | BUDGETED == ASKING
     assert len(ASKING) == len(SEARCHERS) + len(LEFT_OUT) + len(BUDGETED)
 
 
