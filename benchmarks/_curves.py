@@ -1,140 +1,190 @@
 """Learning curves of every configuration of a finite space: real trainings, looked up later.
 
-A table is trained once as populations (a few minutes on one core) and kept in ``_build/curves``.
+A table is trained once as populations (a minute or a few on one core) and kept in
+``_build/curves``. The two sets of problems were put together before any searcher ran on the new
+ones: `TRIED` is for whoever develops a searcher, `KEPT_ASIDE` is what is reported.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from _trainings import (
+    EPOCHS,
+    Grid,
+    Problem,
+    bottleneck,
+    convolutional,
+    copies,
+    dense,
+    hastie,
+    rates,
+    scaled,
+    spirals,
+    trained,
+)
 from numpy.typing import NDArray
-from torch.nn.functional import avg_pool2d, cross_entropy
+from scipy.stats import spearmanr
+from torch.nn.functional import mse_loss
 
-from hpcourse.claims._compute import repeatable_draws, steady_cpu
-from hpcourse.data import Dataset, TensorSplit, digits, fashion, mnist1d, mnist5k
-from hpcourse.models import mlp
+from hpcourse.data import breast_cancer, digits, fashion, mnist1d, mnist5k, wine
 from hpcourse.search import Box, Choice
-from hpcourse.training import Member, Population, evaluate_many
-from hpcourse.training.updates import UPDATES
+
+__all__ = ["EPOCHS", "KEPT", "KEPT_ASIDE", "TRIED", "UNORDERED", "Curves"]
 
 KEPT = Path(__file__).parent.parent / "_build" / "curves"
 
-ROWS, BATCH, EPOCHS = 1000, 50, 27
-CHANCE = math.log(10)  # nats; what a training that diverged is worth
-
-GRID: Mapping[str, tuple[float | int, ...]] = {
-    "learning rate": tuple(float(f"{10 ** (-4 + 4 * k / 9):.3g}") for k in range(10)),
+REGULARISED: Grid = {
+    "learning rate": rates(-4, 0, 10),
     "forget": (0.01, 0.05, 0.2, 1.0),  # 1 - momentum, or 1 - beta1
     "weight decay": (1e-6, 1e-4, 1e-3, 1e-2),
     "dropout": (0.0, 0.2, 0.4),
     "width": (16, 32, 64),
     "depth": (1, 2),
 }
-SPACE = Box({name: Choice(values, ordered=True) for name, values in GRID.items()})
+SCHEDULED: Grid = {
+    "learning rate": rates(-3, 0.5, 8),
+    "schedule": ("constant", "cosine", "time", "warm-up"),
+    "forget": (0.05, 0.2, 1.0),
+    "batch": (20, 50, 200),
+    "weight decay": (1e-5, 1e-3),
+    "width": (16, 48),
+}
+OPTIMISED: Grid = {
+    "optimizer": ("sgd", "adam", "rmsprop", "adagrad", "nadam"),
+    "learning rate": rates(-4, 0, 8),
+    "weight decay": (1e-6, 1e-3, 1e-2),
+    "dropout": (0.0, 0.3),
+    "width": (16, 48),
+    "depth": (1, 2),
+}
+CODED: Grid = {
+    "optimizer": ("sgd", "adam", "rmsprop"),
+    "learning rate": rates(-4, 0, 8),
+    "weight decay": (1e-6, 1e-3),
+    "width": (16, 48),
+    "depth": (0, 1),
+    "code": (4, 8, 16),
+}
+CONVOLVED: Grid = {
+    "learning rate": rates(-3, 0, 8),
+    "forget": (0.05, 0.2, 1.0),
+    "weight decay": (1e-6, 1e-3, 1e-2),
+    "batch": (20, 50),
+    "width": (4, 8),
+    "depth": (1, 2),
+}
+SAMPLED: Grid = {
+    "learning rate": rates(-4, 0, 8),
+    "forget": (0.01, 0.05, 0.2, 1.0),
+    "weight decay": (1e-6, 1e-3, 1e-2),
+    "dropout": (0.0, 0.2, 0.4),
+    "width": (16, 64),
+    "depth": (1, 2),
+}
+UNORDERED = {"schedule", "optimizer"}
 
+ten = partial(dense, outputs=10)
+three = partial(dense, outputs=3)
+two = partial(dense, outputs=2)
 
-@dataclass(frozen=True)
-class Problem:
-    """A data set and the optimiser that its networks are trained with."""
-
-    load: Callable[[], Dataset]
-    update: str = "sgd"
-
-
-TRIED = {"digits, SGD": Problem(digits), "MNIST, Adam": Problem(mnist5k, "adam")}
+TRIED: Mapping[str, Problem] = {
+    "digits, SGD": Problem(load=partial(scaled, digits), grid=REGULARISED, network=ten),
+    "MNIST, schedules": Problem(
+        load=partial(scaled, mnist5k),
+        grid=SCHEDULED,
+        network=lambda inputs, config, seed: ten(inputs, {**config, "depth": 1}, seed),
+    ),
+    "Fashion-MNIST, optimisers": Problem(
+        load=partial(scaled, fashion), grid=OPTIMISED, network=ten
+    ),
+    "digits, autoencoder": Problem(
+        load=partial(copies, digits), grid=CODED, network=bottleneck, loss=mse_loss, chance=1.0
+    ),
+    "wine, optimisers": Problem(
+        load=partial(scaled, wine, 100), grid=OPTIMISED, network=three, batch=10, chance=math.log(3)
+    ),
+    "spirals, optimisers": Problem(load=spirals, grid=OPTIMISED, network=three, chance=math.log(3)),
+    "Fashion-MNIST, convolutions": Problem(
+        load=partial(scaled, fashion, 500, flat=False), grid=CONVOLVED, network=convolutional
+    ),
+    "MNIST, share of rows": Problem(
+        load=partial(scaled, mnist5k, 1080), grid=SAMPLED, network=ten, batch=20, by_rows=True
+    ),
+}
 """On these the searchers were designed."""
 
-KEPT_ASIDE = {
-    "MNIST-1D, SGD": Problem(mnist1d),
-    "Fashion-MNIST, SGD": Problem(fashion),
-    "MNIST-1D, Adam": Problem(mnist1d, "adam"),
+KEPT_ASIDE: Mapping[str, Problem] = {
+    "MNIST-1D, SGD": Problem(load=partial(scaled, mnist1d), grid=REGULARISED, network=ten),
+    "Fashion-MNIST, SGD": Problem(load=partial(scaled, fashion), grid=REGULARISED, network=ten),
+    "MNIST-1D, Adam": Problem(
+        load=partial(scaled, mnist1d), grid=REGULARISED, network=ten, update="adam"
+    ),
+    "digits, schedules": Problem(
+        load=partial(scaled, digits),
+        grid=SCHEDULED,
+        network=lambda inputs, config, seed: ten(inputs, {**config, "depth": 1}, seed),
+    ),
+    "MNIST, optimisers": Problem(load=partial(scaled, mnist5k), grid=OPTIMISED, network=ten),
+    "Fashion-MNIST, autoencoder": Problem(
+        load=partial(copies, fashion), grid=CODED, network=bottleneck, loss=mse_loss, chance=1.0
+    ),
+    "breast cancer, optimisers": Problem(
+        load=partial(scaled, breast_cancer, 300),
+        grid=OPTIMISED,
+        network=two,
+        batch=20,
+        chance=math.log(2),
+    ),
+    "Hastie, optimisers": Problem(load=hastie, grid=OPTIMISED, network=two, chance=math.log(2)),
+    "digits, convolutions": Problem(
+        load=partial(scaled, digits, 500, flat=False), grid=CONVOLVED, network=convolutional
+    ),
+    "Fashion-MNIST, share of rows": Problem(
+        load=partial(scaled, fashion, 1080), grid=SAMPLED, network=ten, batch=20, by_rows=True
+    ),
 }
-"""On these they are compared; no setting was chosen by their results.
-
-That `HalvingTPE` trains a share to the end was decided on another, smaller grid of MNIST-1D.
-"""
+"""On these they are compared; no setting was chosen by their results."""
 
 
 class Curves:
-    """Validation loss (nats) of each configuration after each epoch.
+    """Validation loss of each configuration at each budget.
 
     Args:
         name: A key of `TRIED` or `KEPT_ASIDE`.
 
     Attributes:
-        losses: One row a configuration, in the order of the product of `GRID`; one column an epoch.
+        problem: What was trained.
+        space: Where the configurations live.
+        losses: One row a configuration, in the order of the grid; one column a budget.
     """
 
     def __init__(self, name: str) -> None:
-        path = KEPT / f"{name.replace(', ', '-').lower()}.npy"
+        self.problem = (TRIED | KEPT_ASIDE)[name]
+        path = KEPT / f"{name.replace(', ', '-').replace(' ', '-').lower()}.npy"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, trained((TRIED | KEPT_ASIDE)[name]))
+            np.save(path, trained(self.problem))
         self.losses: NDArray[np.float64] = np.load(path)
-        self._row = {values: row for row, values in enumerate(itertools.product(*GRID.values()))}
-
-    def __call__(self, config: Mapping[str, float | int], epoch: int) -> float:
-        """Loss of a configuration after so many epochs."""
-        return float(self.losses[self._row[tuple(config[name] for name in GRID)], epoch - 1])
-
-    @property
-    def best(self) -> float:
-        """The lowest loss of all trained to the end."""
-        return float(self.losses[:, -1].min())
-
-
-def trained(problem: Problem) -> NDArray[np.float64]:
-    """Train every configuration of `GRID`: (configurations, epochs)."""
-    data = problem.load().tensors()
-    train, held = _flat(data.train), _flat(data.validation)
-    shifted, scale = train.x.mean(), train.x.std()
-    train = TensorSplit((train.x[:ROWS] - shifted) / scale, train.y[:ROWS])
-    held = TensorSplit((held.x[:ROWS] - shifted) / scale, held.y[:ROWS])
-    inputs = train.x.shape[1]
-    members = [_member(dict(zip(GRID, row, strict=True)), problem) for row in _rows()]
-    population = Population(
-        lambda shape, seed: mlp((inputs, *[shape[0]] * shape[1], 10), dropout=0.0, seed=seed),
-        members,
-    )
-    with steady_cpu(), repeatable_draws():
-        runs = population.train(
-            train,
-            cross_entropy,
-            lambda stack: evaluate_many(stack, [held], {"loss": cross_entropy}),
-            every=ROWS // BATCH,
+        self._row = {values: row for row, values in enumerate(self.problem.rows)}
+        self._column = {budget: column for column, budget in enumerate(self.problem.budgets)}
+        grid = self.problem.grid
+        self.space = Box(
+            {name: Choice(values, ordered=name not in UNORDERED) for name, values in grid.items()}
         )
-    losses = np.array([run.metrics["loss"] for run in runs])
-    return np.minimum(np.nan_to_num(losses, nan=CHANCE, posinf=CHANCE), CHANCE)
 
+    def __call__(self, config: Mapping[str, Any], budget: int) -> float:
+        """Loss of a configuration with so much of the budget."""
+        row = self._row[tuple(config[name] for name in self.problem.grid)]
+        return float(self.losses[row, self._column[budget]])
 
-def _rows() -> list[tuple[float | int, ...]]:
-    return list(itertools.product(*GRID.values()))
+    def cost(self, budget: int, before: int) -> int:
+        """What a trial costs that continues one of another budget; 0 is none."""
+        return budget if self.problem.by_rows else budget - before
 
-
-def _member(config: Mapping[str, float | int], problem: Problem) -> Member:
-    keep = 1 - config["forget"]
-    hypers = {
-        "lr": config["learning rate"],
-        "beta1" if problem.update == "adam" else "momentum": keep,
-        "weight_decay": config["weight decay"],
-        "dropout": config["dropout"],
-    }
-    return Member(
-        seed=0,
-        hypers=hypers,
-        steps=EPOCHS * ROWS // BATCH,
-        batch_size=BATCH,
-        update=UPDATES[problem.update],
-        shape=(int(config["width"]), int(config["depth"])),
-    )
-
-
-def _flat(split: TensorSplit) -> TensorSplit:
-    """Rows of numbers; large pictures are averaged to 7 x 7."""
-    x = split.x
-    if x.ndim == 4 and x.shape[-1] == 28:
-        x = avg_pool2d(x, 4)
-    return TensorSplit(x.flatten(1), split.y)
+    def agreement(self, budget: int) -> float:
+        """Rank correlation of the losses at a budget with those at the highest one."""
+        return float(spearmanr(self.losses[:, self._column[budget]], self.losses[:, -1])[0])

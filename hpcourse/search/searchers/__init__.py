@@ -6,6 +6,7 @@ from hpcourse.search.searchers.bohb import BOHB
 from hpcourse.search.searchers.cmaes import CMAES
 from hpcourse.search.searchers.evolution import Evolution
 from hpcourse.search.searchers.forest import Forest
+from hpcourse.search.searchers.freeze_thaw import FreezeThaw
 from hpcourse.search.searchers.gp import GP
 from hpcourse.search.searchers.grid import Grid, RefinedGrid
 from hpcourse.search.searchers.halving import SuccessiveHalving
@@ -40,6 +41,7 @@ __all__ = [
     "Bisection",
     "Evolution",
     "Forest",
+    "FreezeThaw",
     "GoldenSection",
     "Grid",
     "HalvingTPE",

@@ -185,11 +185,31 @@ class Ladder:
         self.passed: set[int] = set()
         self._promoted: set[int] = set()
         self._exempt: set[int] = set()
+        self._gone: set[int] = set()  # promoted or failed
+        self._asked: dict[int, int] = {}
         self._points: dict[int, Unit] = {}
 
     def point(self, number: int) -> Unit:
         """Where the configuration of a trial lies."""
         return self._points[number]
+
+    def budget(self, number: int) -> int:
+        """Budget of a trial that was asked for."""
+        return self._asked[number]
+
+    def is_paused(self, number: int) -> bool:
+        """Whether a trial is done, below the highest rung, and was not continued."""
+        budget = self._asked.get(number, self.budgets[-1])
+        return budget < self.budgets[-1] and number not in self._gone
+
+    def go_on(self, number: int) -> Suggestion | None:
+        """Continue a paused trial; None if its configuration was trained for as long elsewhere."""
+        above = self._above(self._asked[number])
+        fits = self._first_to_go([number], above) is not None
+        return self._continue(number, above) if fits else None
+
+    def _above(self, budget: int) -> int:
+        return self.budgets[self.budgets.index(budget) + 1]
 
     def promote(self) -> Suggestion | None:
         """Continue an exempt trial, else the best that may go on, from the highest rung."""
@@ -223,6 +243,7 @@ class Ladder:
 
     def _continue(self, number: int, above: int) -> Suggestion:
         self._promoted.add(number)
+        self._gone.add(number)
         if number in self._exempt:
             self._exempt.add(self.history.asked)
         return self._start(self._points[number], above, parent=number)
@@ -231,6 +252,7 @@ class Ladder:
         number = self.history.asked
         suggestion = self.history.suggest(point, budget=budget, parent=parent)
         self._points[number] = self.history.pending[number]
+        self._asked[number] = budget
         return suggestion
 
     def tell(self, trial: Trial) -> None:
@@ -244,5 +266,7 @@ class Ladder:
         elif trial.parent is not None:
             self.passed.add(trial.parent)
         budget = self.budgets[-1] if trial.budget is None else trial.budget
+        if worth(trial) == WORST:
+            self._gone.add(number)
         if budget in self.rungs:
             insort(self.rungs[budget], (worth(trial), number))

@@ -15,6 +15,7 @@ from hpcourse.search import (
     BOHB,
     TPE,
     Box,
+    FreezeThaw,
     HalvingTPE,
     Hyperband,
     MedianRule,
@@ -34,6 +35,7 @@ ALL = {
     "ASHA": ASHA,
     "BOHB": BOHB,
     "halving TPE": HalvingTPE,
+    "freeze and thaw": FreezeThaw,
     "median rule": lambda space, seed=0, **more: MedianRule(Random(space, seed=seed), **more),
 }
 SYNCHRONOUS = {name: ALL[name] for name in ("halving", "Hyperband", "BOHB")}
