@@ -20,7 +20,9 @@ search.
 import argparse
 import json
 import os
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy
@@ -142,11 +144,11 @@ CONTESTANTS: dict[str, Contestant] = {
 
 
 def main() -> None:
-    """Run what is not kept yet, print the table, draw the plot."""
+    """Run what is not kept yet, print the tables, write the report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tried", action="store_true")
     parser.add_argument("--again", nargs="*", default=[], choices=CONTESTANTS)
-    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--report", type=Path, help="a Markdown file; the plot goes beside it")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     problems = list(TRIED if arguments.tried else KEPT_ASIDE)
@@ -155,13 +157,44 @@ def main() -> None:
         for problem in problems
         for name in CONTESTANTS
     }
-    ratios = {name: _mean_ratio(medians, problems, name) for name in CONTESTANTS}
-    print(table(ratios))
+    text = summary(medians, problems)
+    print(text)
+    if arguments.report:
+        plot = arguments.report.with_suffix(".png")
+        arguments.report.parent.mkdir(parents=True, exist_ok=True)
+        arguments.report.write_text(text + f"\n![Relative regret over epochs]({plot.name})\n")
+        draw({name: _mean_ratio(medians, problems, name) for name in CONTESTANTS}, plot)
+
+
+def summary(medians: Mapping[tuple[str, str], Trace], problems: list[str]) -> str:
+    """All tables, in Markdown."""
+    seen = {name: _mean_ratio(medians, problems, name) for name in CONTESTANTS}
+    lines = [
+        "# Multi-fidelity search",
+        "",
+        f"{len(problems)} problems, {SEEDS} seeds, {FULL} whole trainings of {EPOCHS} epochs each. "
+        "Geometric mean over the problems of the median regret relative to random search with "
+        f"whole trainings at the same spending; a ratio counts as at least {FLOOR}. By share of "
+        "the epochs:",
+        "",
+        table(seen),
+        "",
+        "Rank correlation of the losses at a budget with those at the highest one:",
+        "",
+        "| problem | configurations | 1 | 3 | 9 |",
+        "|---|---|---|---|---|",
+    ]
     for problem in problems:
-        print(f"\n{problem}: median regret in nats\n")
-        print(table({name: medians[problem, name] for name in CONTESTANTS}))
-    if arguments.plot:
-        draw(ratios, arguments.plot)
+        curves = Curves(problem)
+        cells = " | ".join(f"{curves.agreement(budget):.2f}" for budget in (1, 3, 9))
+        lines.append(f"| {problem} | {len(curves.losses)} | {cells} |")
+    for problem in problems:
+        lines += ["", f"{problem}: median regret (nats, or mean squared error)", ""]
+        lines.append(table({name: medians[problem, name] for name in CONTESTANTS}))
+    packages = ("hpcourse", "optuna", "numpy", "scipy", "torch")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    lines += ["", f"Versions: Python {platform.python_version()}, {versions}.", ""]
+    return "\n".join(lines)
 
 
 def regret(problem: str, name: str, *, again: bool) -> Trace:
@@ -174,7 +207,7 @@ def regret(problem: str, name: str, *, again: bool) -> Trace:
     return np.array(json.loads(path.read_text())) - curves.losses.min()
 
 
-def _mean_ratio(medians: dict[tuple[str, str], Trace], problems: list[str], name: str) -> Trace:
+def _mean_ratio(medians: Mapping[tuple[str, str], Trace], problems: list[str], name: str) -> Trace:
     ratios = [
         np.maximum(medians[problem, name] / medians[problem, RANDOM], FLOOR) for problem in problems
     ]
@@ -198,7 +231,7 @@ def draw(ratios: dict[str, Trace], path: Path) -> None:
 
     _, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for name, trace in ratios.items():
-        width = 2.5 if name == "HalvingTPE" else 1.2
+        width = 2.5 if name == "FreezeThaw" else 1.2
         ax.plot(np.arange(len(trace)) / EPOCHS, trace, label=name, lw=width)
     ax.set(xlabel="epochs spent (whole trainings)", ylabel="regret relative to random search")
     ax.set(yscale="log", xlim=(1, FULL))

@@ -12,6 +12,7 @@ from hpcourse.search.surrogates.kernels import Kernel, Prior
 __all__ = ["RungKernel"]
 
 Vector = NDArray[np.float64]
+Whole = NDArray[np.intp]
 
 GAP = (-1.2, 1.2)
 """Mean and standard deviation of the logarithm of the distance of neighbouring rungs."""
@@ -22,7 +23,7 @@ OWN = (-1.5, 1.0)
 COMMON = (-1.0, 1.0)
 """The same of the logit of the share that all trainings of a rung have in common."""
 
-NEW = -1.0
+NEW = -1
 """Number of a configuration that is nobody else's."""
 
 
@@ -64,7 +65,7 @@ class RungKernel:
         count = len(points)
         return self.rows(points, np.full(count, NEW), np.full(count, self.rungs - 1))
 
-    def rows(self, points: Matrix, numbers: Vector, rungs: Vector) -> Matrix:
+    def rows(self, points: Matrix, numbers: Whole, rungs: Whole) -> Matrix:
         """Features of points (n, dimension) with the configurations' numbers and their rungs."""
         return np.column_stack([self.inner.features(points), numbers, rungs])
 
