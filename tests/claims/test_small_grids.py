@@ -46,6 +46,7 @@ def test_a_grid_is_trained_as_it_says():
     plain, other, dropped, still = score_grid(trials, batch_size=64, epochs=2)
     assert max(plain, other) < dropped < still
     assert plain != other
+    assert score_grid(trials, batch_size=64, epochs=2) == [plain, other, dropped, still]
     assert still == pytest.approx(math.log(10), abs=0.05)  # untrained
 
 
