@@ -123,8 +123,8 @@ def test_a_space_in_nnis_words():
     assert words["kernel"] == {"_type": "choice", "_value": [[3, 3], [1, 5]]}
     branches = to_nni(CONDITIONAL)["head"]["_value"]
     assert [sorted(branch) for branch in branches] == [
-        ["_name", "head.lr#1"],
-        ["_name", "head.b", "head.lr#2"],
+        ["_name", "head.lr<0>"],
+        ["_name", "head.b", "head.lr<1>"],
     ]
     lengths = to_nni(CONDITIONAL)["layers"]["_value"]
     assert [len(branch) - 1 for branch in lengths] == [1, 2, 3]
