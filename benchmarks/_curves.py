@@ -189,6 +189,12 @@ class Curves:
         """What a trial costs that continues one of another budget; 0 is none."""
         return budget if self.problem.by_rows else budget - before
 
-    def agreement(self, budget: int) -> float:
-        """Rank correlation of the losses at a budget with those at the highest one."""
-        return float(spearmanr(self.losses[:, self._column[budget]], self.losses[:, -1])[0])
+    def agreement(self, budget: int, share: float = 1.0) -> float:
+        """Rank correlation of the losses at a budget with those at the highest one.
+
+        Args:
+            budget: Below the highest one.
+            share: Of the configurations, the best ones at the end.
+        """
+        best = np.argsort(self.losses[:, -1], kind="stable")[: round(share * len(self.losses))]
+        return float(spearmanr(self.losses[best, self._column[budget]], self.losses[best, -1])[0])
