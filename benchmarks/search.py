@@ -302,7 +302,7 @@ def draw(cache: Cache, jobs: Sequence[Job], order: Sequence[str], path: Path) ->
     np.atleast_1d(axes)[0].set_ylabel("median regret relative to random search")
     lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside right center", fontsize="small")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=90)
 
 
 # --- Command line

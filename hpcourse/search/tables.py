@@ -77,15 +77,13 @@ class Table:
     @property
     def best(self) -> Config:
         """The configuration of the lowest error."""
-        return dict(zip(self.space.parameters, min(self.values, key=self._value), strict=True))
+        row, _ = min(self.values.items(), key=lambda pair: pair[1])
+        return dict(zip(self.space.parameters, row, strict=True))
 
     @property
     def lowest(self) -> float:
         """The lowest error."""
         return min(self.values.values())
-
-    def _value(self, row: tuple[Any, ...]) -> float:
-        return self.values[row]
 
 
 @cache

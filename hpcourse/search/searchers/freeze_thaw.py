@@ -23,6 +23,7 @@ from hpcourse.search.searchers._curve_model import (
 )
 from hpcourse.search.searchers._rungs import Ladder, ladder
 from hpcourse.search.space import Axis, Matrix, Space, active, canonical
+from hpcourse.search.surrogates._threads import one_thread
 from hpcourse.search.surrogates.gaussian_process import GaussianProcess
 from hpcourse.search.trial import Suggestion, Trial
 
@@ -126,6 +127,7 @@ class FreezeThaw:
         self._number(self._ladder.history.pending[self._ladder.history.asked - 1])
         return suggestion
 
+    @one_thread()
     def _chosen(self) -> Suggestion | None:
         """What has the largest expected improvement at the highest rung."""
         history, rng = self._ladder.history, self._ladder.history.rng()

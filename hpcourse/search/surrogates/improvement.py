@@ -10,6 +10,7 @@ from scipy.stats import qmc, yeojohnson, yeojohnson_llf
 
 from hpcourse.search.searcher import History, finite
 from hpcourse.search.space import Axis, Matrix, active
+from hpcourse.search.surrogates._threads import one_thread
 from hpcourse.search.surrogates.acquisition import Acquisition, maximise
 from hpcourse.search.surrogates.gaussian_process import GaussianProcess, fit, whole_prior
 from hpcourse.search.surrogates.kernels import Kernel, Prior
@@ -66,6 +67,7 @@ class Improvement:
         prior = whole_prior(kernel, noisy=noisy)
         return Improvement(kernel, prior, prior.mean, log)
 
+    @one_thread()
     def promising(self, history: History, rng: np.random.Generator) -> tuple[Matrix, "Improvement"]:
         """Points of large expected improvement, the best first, and the model to ask next time.
 
