@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError
-from scipy.optimize import minimize
 from scipy.special import ndtri
 
 from hpcourse.search.searchers._rung_kernel import RungKernel
 from hpcourse.search.space import Axis, Matrix
 from hpcourse.search.surrogates.acquisition import log_improvement
-from hpcourse.search.surrogates.gaussian_process import QUIET, GaussianProcess, whole_prior
+from hpcourse.search.surrogates.gaussian_process import (
+    GaussianProcess,
+    conditioned,
+    fit,
+    whole_prior,
+)
 from hpcourse.search.surrogates.kernels import MixedKernel
 
 __all__ = ["CurveModel", "Judged", "Whole", "improvement", "informative", "scores"]
@@ -25,6 +28,9 @@ KNOWN = 128
 
 GROWTH = 0.2
 """Share of further values after which its parameters are fitted again."""
+
+WIDTH = 4.0
+"""Standard deviations of the prior within which they are fitted."""
 
 STEPS = 20
 """Largest number of steps of a fit, which starts from the parameters before."""
@@ -117,38 +123,15 @@ class CurveModel:
         if told < self.told * (1 + GROWTH) + 1:
             return self
         prior, rows = whole_prior(self.kernel, noisy=True), self._rows(judged)
-
-        def loss(theta: Vector) -> tuple[float, Vector]:
-            away = (theta - prior.mean) / prior.std
-            try:
-                process = GaussianProcess(self.kernel, theta, rows, judged.scores)
-            except LinAlgError:
-                return 1e10, -away
-            value, gradient = process.log_likelihood()
-            return 0.5 * float(away @ away) - value, away / prior.std - gradient
-
-        low, high = prior.mean - 4 * prior.std, prior.mean + 4 * prior.std
-        low[-1] = max(low[-1], QUIET)
-        found = minimize(
-            loss,
-            np.clip(self.theta, low, high),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=list(zip(low, high, strict=True)),
-            options={"maxiter": STEPS, "ftol": 1e-5},
+        starts, values = [self.theta], judged.scores
+        theta = fit(
+            self.kernel, prior, rows, values, starts, width=WIDTH, steps=STEPS, tolerance=1e-5
         )
-        return replace(self, theta=np.asarray(found.x), told=told)
+        return replace(self, theta=theta, told=told)
 
     def process(self, judged: Judged, running: Matrix) -> GaussianProcess:
         """The process given what is known; running rows count as they are expected to end."""
-        rows, theta = self._rows(judged), self.theta.copy()
-        while True:
-            try:
-                process = GaussianProcess(self.kernel, theta, rows, judged.scores)
-            except LinAlgError:
-                theta[-1] += 1.0
-            else:
-                break
+        process = conditioned(self.kernel, self.theta, self._rows(judged), judged.scores)
         if len(running):
             process = process.extended(running, process.predict(running).mean)
         return process

@@ -4,6 +4,7 @@ from hpcourse.search.surrogates.acquisition import Acquisition, log_improvement,
 from hpcourse.search.surrogates.gaussian_process import (
     GaussianProcess,
     Posterior,
+    conditioned,
     fit,
     whole_prior,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Parzen",
     "Posterior",
     "Prior",
+    "conditioned",
     "fit",
     "log_improvement",
     "matern",

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from hpcourse.search.space import Matrix
 from hpcourse.search.surrogates.kernels import Kernel, Prior
 
-__all__ = ["GaussianProcess", "Posterior", "fit", "whole_prior"]
+__all__ = ["GaussianProcess", "Posterior", "conditioned", "fit", "whole_prior"]
 
 Vector = NDArray[np.float64]
 
@@ -166,8 +166,26 @@ class GaussianProcess:
         return np.asarray(lapack.dpotrs(self.factor, right, lower=1)[0]).reshape(right.shape)
 
 
+def conditioned(kernel: Kernel, theta: Vector, rows: Matrix, values: Vector) -> GaussianProcess:
+    """The process given values; with more noise if its covariance cannot be factorised."""
+    theta = theta.copy()
+    while True:
+        try:
+            return GaussianProcess(kernel, theta, rows, values)
+        except LinAlgError:
+            theta[-1] += 1.0
+
+
 def fit(
-    kernel: Kernel, prior: Prior, rows: Matrix, values: Vector, starts: Iterable[Vector]
+    kernel: Kernel,
+    prior: Prior,
+    rows: Matrix,
+    values: Vector,
+    starts: Iterable[Vector],
+    *,
+    width: float = WIDTH,
+    steps: int = 60,
+    tolerance: float = 1e-6,
 ) -> Vector:
     """Parameters of the highest posterior density, by L-BFGS-B from several starts.
 
@@ -177,13 +195,16 @@ def fit(
         rows: Features (n, features).
         values: Values (n,).
         starts: Parameters to start from.
+        width: Standard deviations of the prior within which parameters stay.
+        steps: Largest number of steps from one start.
+        tolerance: Relative gain of a step below which it ends.
 
     Returns:
         The best parameters that were found (parameters,).
     """
-    low = prior.mean - WIDTH * prior.std
+    low = prior.mean - width * prior.std
     low[-1] = max(low[-1], QUIET)
-    high = prior.mean + WIDTH * prior.std
+    high = prior.mean + width * prior.std
 
     def loss(theta: Vector) -> tuple[float, Vector]:
         away = (theta - prior.mean) / prior.std
@@ -201,7 +222,7 @@ def fit(
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(low, high, strict=True)),
-            options={"maxiter": 60, "ftol": 1e-6},
+            options={"maxiter": steps, "ftol": tolerance},
         )
         found.append((float(result.fun), len(found), np.asarray(result.x)))
     return min(found)[2]

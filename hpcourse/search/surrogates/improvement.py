@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError
 from scipy.optimize import minimize_scalar
 from scipy.stats import qmc, yeojohnson, yeojohnson_llf
 
@@ -12,7 +11,7 @@ from hpcourse.search.searcher import History, finite
 from hpcourse.search.space import Axis, Matrix, active
 from hpcourse.search.surrogates._threads import one_thread
 from hpcourse.search.surrogates.acquisition import Acquisition, maximise
-from hpcourse.search.surrogates.gaussian_process import GaussianProcess, fit, whole_prior
+from hpcourse.search.surrogates.gaussian_process import conditioned, fit, whole_prior
 from hpcourse.search.surrogates.kernels import Kernel, Prior
 
 __all__ = ["Improvement", "Turns", "quasi_random", "warped"]
@@ -79,22 +78,13 @@ class Improvement:
         rows = self.kernel.features(history.points)
         after = self._fitted_to(rows, values)
         kept = _spread(values, KNOWN)
-        process = after._process(rows[kept], values[kept])
+        process = conditioned(self.kernel, after.theta, rows[kept], values[kept])
         best = float(process.predict(rows[kept]).mean.min() if history.noisy else values.min())
         if history.pending:
             running = self.kernel.features(np.array(list(history.pending.values())))
             process = process.extended(running, process.predict(running).mean)
         told = history.points[np.argsort(values, kind="stable")]
         return _propose(Acquisition(process, history.axes, best), told, rng), after
-
-    def _process(self, rows: Matrix, values: Vector) -> GaussianProcess:
-        """The process given values; with more noise if its covariance cannot be factorised."""
-        theta = self.theta.copy()
-        while True:
-            try:
-                return GaussianProcess(self.kernel, theta, rows, values)
-            except LinAlgError:
-                theta[-1] += 1.0
 
     def _fitted_to(self, rows: Matrix, values: Vector) -> "Improvement":
         """The model with fitted parameters.
