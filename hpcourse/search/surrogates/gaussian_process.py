@@ -55,7 +55,7 @@ def _cholesky(matrix: Matrix) -> Matrix:
     """Lower triangular factor.
 
     Raises:
-        LinAlgError: If the matrix is not positive definite.
+        numpy.linalg.LinAlgError: If the matrix is not positive definite.
     """
     factor, info = lapack.dpotrf(matrix, lower=1, clean=1)
     if info:
@@ -74,7 +74,7 @@ class GaussianProcess:
         mean: Mean of the process; None for the most likely one.
 
     Raises:
-        LinAlgError: If the covariance cannot be factorised.
+        numpy.linalg.LinAlgError: If the covariance cannot be factorised.
     """
 
     def __init__(
