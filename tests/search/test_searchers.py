@@ -3,7 +3,7 @@
 import json
 import math
 import pickle
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import pytest
@@ -94,15 +94,15 @@ def run(searcher, count, *, fail=lambda number: False):
     return found
 
 
-@cache
-def _whole(searcher, space):
-    return tuple(run(SEARCHERS[searcher](SPACES[space], seed=5), 30))
+FOUND = {}
 
 
 def whole(make, space):
     """The suggestions of a search with seed 5, which many tests compare others with."""
-    searcher = next(name for name, made in SEARCHERS.items() if made is make)
-    return _whole(searcher, next(name for name, other in SPACES.items() if other is space))
+    key = make, id(space)  # spaces are made once, when their module is imported
+    if key not in FOUND:
+        FOUND[key] = tuple(run(make(space, seed=5), 30))
+    return FOUND[key]
 
 
 @pytest.fixture(params=SEARCHERS, name="make")
