@@ -9,7 +9,6 @@ from scipy.special import ndtri
 
 from hpcourse.search.searchers._rung_kernel import RungKernel
 from hpcourse.search.space import Axis, Matrix
-from hpcourse.search.surrogates.acquisition import log_improvement
 from hpcourse.search.surrogates.gaussian_process import (
     GaussianProcess,
     conditioned,
@@ -18,7 +17,7 @@ from hpcourse.search.surrogates.gaussian_process import (
 )
 from hpcourse.search.surrogates.kernels import MixedKernel
 
-__all__ = ["CurveModel", "Judged", "Whole", "improvement", "informative", "scores"]
+__all__ = ["CurveModel", "Judged", "Whole", "informative", "scores"]
 
 Vector = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -138,9 +137,3 @@ class CurveModel:
 
     def _rows(self, judged: Judged) -> Matrix:
         return self.kernel.rows(judged.points, judged.numbers, judged.rungs)
-
-
-def improvement(process: GaussianProcess, rows: Matrix, best: float) -> Vector:
-    """Log expected improvement of rows below a score."""
-    found = process.predict(rows)
-    return np.log(found.std) + log_improvement((best - found.mean) / found.std)

@@ -17,13 +17,13 @@ from hpcourse.search.searchers._curve_model import (
     CurveModel,
     Judged,
     Whole,
-    improvement,
     informative,
     scores,
 )
 from hpcourse.search.searchers._rungs import Ladder, ladder
 from hpcourse.search.space import Axis, Matrix, Space, active, canonical
 from hpcourse.search.surrogates._threads import one_thread
+from hpcourse.search.surrogates.acquisition import log_gain
 from hpcourse.search.surrogates.gaussian_process import GaussianProcess
 from hpcourse.search.trial import Suggestion, Trial
 
@@ -139,7 +139,7 @@ class FreezeThaw:
         new = self._candidates(judged, rng)
         rows = model.kernel.rows(judged.points[paused], judged.numbers[paused], top)
         best = self._best(judged, process, rows)
-        gains = improvement(process, np.vstack([rows, model.kernel.features(new)]), best)
+        gains = log_gain(process.predict(np.vstack([rows, model.kernel.features(new)])), best)
         order = np.argsort(-gains, kind="stable")
         suggestion = self._next(order, [trials[place] for place in paused], new)
         if suggestion is not None:

@@ -9,9 +9,9 @@ from scipy.special import erfcx, log_ndtr, ndtr
 
 from hpcourse.search.domains import Domain, middles
 from hpcourse.search.space import Axis, Matrix, active, canonical
-from hpcourse.search.surrogates.gaussian_process import GaussianProcess
+from hpcourse.search.surrogates.gaussian_process import GaussianProcess, Posterior
 
-__all__ = ["Acquisition", "log_improvement", "maximise"]
+__all__ = ["Acquisition", "log_gain", "log_improvement", "maximise"]
 
 Vector = NDArray[np.float64]
 
@@ -62,6 +62,11 @@ def log_improvement(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(z > -1, upper, np.where(z > FAR, lower, lowest)))
 
 
+def log_gain(found: Posterior, best: float) -> Vector:
+    """Log expected improvement below a value, of what is known at some points; (points,)."""
+    return np.asarray(np.log(found.std) + log_improvement((best - found.mean) / found.std))
+
+
 class Acquisition:
     """Log expected improvement of a process below a value, over the cube.
 
@@ -80,8 +85,7 @@ class Acquisition:
 
     def __call__(self, points: Matrix) -> Vector:
         """Log expected improvement at points (n, dimension)."""
-        found = self.process.predict(self.features(points))
-        return np.log(found.std) + log_improvement((self.best - found.mean) / found.std)
+        return log_gain(self.process.predict(self.features(points)), self.best)
 
     def slopes(self, rows: Matrix) -> tuple[Vector, Matrix]:
         """Values (m,) and gradients (m, features) at features of points (m, features)."""
